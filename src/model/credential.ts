@@ -1,0 +1,43 @@
+import { MAX_PASSWORD_BYTES } from './bcrypt.ts';
+import type { Secret } from './secret.ts';
+
+/** The three parts of a credential (design.md, Words). */
+export type Part = 'username' | 'password' | 'bearer';
+
+/** What ComfyUI-Login knows of one service: a user, a password, and the password's bcrypt hash, the bearer. */
+export interface Credential {
+  username: string;
+  /** Absent where only the bearer is known: then the web form cannot be tested. */
+  password?: Secret;
+  bearer: Secret;
+}
+
+export const DEFAULT_USERNAME = 'admin';
+
+const MIN_PASSWORD_LENGTH = 8;
+
+export type PasswordFault = 'too-long' | 'empty' | 'blank-at-an-end' | 'control-character' | 'lone-surrogate';
+
+/**
+ * Why a password cannot be used, or undefined. bcrypt cuts at 72 bytes (silently, or by an error, as the
+ * library likes), a NUL ends it, line ends cannot stand in the files (reliability.md §1.9).
+ */
+export function passwordFault(password: Secret): PasswordFault | undefined {
+  const text = password.reveal();
+  if (text === '') return 'empty';
+  if (Buffer.byteLength(text) > MAX_PASSWORD_BYTES) return 'too-long';
+  if (/[\0\r\n]/.test(text)) return 'control-character';
+  if (!text.isWellFormed()) return 'lone-surrogate';
+  if (text.trim() !== text) return 'blank-at-an-end';
+  return undefined;
+}
+
+/** Whether a usable password is too short to stand against guessing. */
+export function isWeakPassword(password: Secret): boolean {
+  return password.reveal().length < MIN_PASSWORD_LENGTH;
+}
+
+/** Whether a user name can stand in line 2 of a PASSWORD file: not empty, one line, no blanks at its ends. */
+export function isUsableUsername(name: string): boolean {
+  return name !== '' && !/[\0\r\n]/.test(name) && name.isWellFormed() && name.trim() === name;
+}
