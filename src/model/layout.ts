@@ -97,9 +97,10 @@ export interface ServiceLayout {
   owner?: Owner;
   restart: RestartDriver;
   env?: EnvFileLocation;
-  /** The location where the truth is when no secret is handed in. */
-  authority?: CredentialLocation;
-  /** All other locations; the authority is not repeated here. */
+  /** The path of the location (or of the `.env`) where the truth is when no secret is handed in. */
+  authority?: string;
+  /** Whether the operator named the authority; one that was discovered settles no dispute. */
+  authorityDeclared: boolean;
   locations: CredentialLocation[];
 }
 

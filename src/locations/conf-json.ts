@@ -1,0 +1,134 @@
+import { applyEdits, findNodeAtLocation, type JSONPath, modify, type Node, parseTree } from 'jsonc-parser';
+import { isBcryptHash } from '../model/bcrypt.ts';
+import type { Part } from '../model/credential.ts';
+import { finding, type Place } from '../model/finding.ts';
+import type { ConfLocation } from '../model/layout.ts';
+import { Secret } from '../model/secret.ts';
+import { type Adapter, type HeldPart, type WantedParts, wantedPart } from './adapter.ts';
+
+/** The fields of both shapes that hold a part (domain.md §4). `password` is there in shape A only, and not always. */
+const FIELDS: readonly { field: string; part: Part; always: boolean }[] = [
+  { field: 'raw_token', part: 'password', always: true },
+  { field: 'bcrypt_hash', part: 'bearer', always: true },
+  { field: 'password', part: 'password', always: false },
+];
+
+interface Conf {
+  text: string;
+  bom: string;
+  root: Node;
+}
+
+/** The parsed text, or where it stops to be a JSON object. The parser's own error would quote the secrets. */
+function parseConf(bytes: Buffer): Conf | { line: number } {
+  const all = bytes.toString('utf8');
+  const bom = all.startsWith('\uFEFF') ? '\uFEFF' : '';
+  const text = all.slice(bom.length);
+  const errors: { offset: number; error: number; length: number }[] = [];
+  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
+  const offset = errors[0]?.offset ?? 0;
+  if (errors.length > 0 || root === undefined || root.type !== 'object') {
+    return { line: text.slice(0, offset).split('\n').length };
+  }
+  return { text, bom, root };
+}
+
+/** The last property of that name: the one that JSON.parse, and so every reader, takes. */
+function stringAt(root: Node, field: string): { value: string; offset: number } | undefined {
+  const property = root.children?.findLast((child) => child.children?.[0]?.value === field);
+  const node = property?.children?.[1];
+  return typeof node?.value === 'string' ? { value: node.value, offset: node.offset } : undefined;
+}
+
+interface Copy {
+  path: JSONPath;
+  part: Part;
+  node: Node;
+}
+
+/** Copies that shape A keeps in `locations[].content`: a whole hash, or the plaintext itself. */
+function contentParts(conf: Conf, rawToken: string | undefined): Copy[] {
+  const list = findNodeAtLocation(conf.root, ['locations']);
+  return (list?.children ?? []).flatMap((_, index): Copy[] => {
+    const path: JSONPath = ['locations', index, 'content'];
+    const node = findNodeAtLocation(conf.root, path);
+    if (typeof node?.value !== 'string') return [];
+    if (node.value.startsWith('$2') || isBcryptHash(node.value)) {
+      return [{ path, part: 'bearer', node }];
+    }
+    return node.value !== '' && node.value === rawToken ? [{ path, part: 'password', node }] : [];
+  });
+}
+
+/** Every edit that brings the wanted parts in, as JSON paths and values. */
+function edits(conf: Conf, wanted: WantedParts): { path: JSONPath; value: string }[] {
+  const rawToken = stringAt(conf.root, 'raw_token')?.value;
+  const fields = FIELDS.flatMap(({ field, part, always }) => {
+    const now = stringAt(conf.root, field)?.value;
+    const value = wantedPart(wanted, part);
+    const due = value !== undefined && value !== now && (always || now !== undefined);
+    return due ? [{ path: [field] as JSONPath, value }] : [];
+  });
+  const copies = contentParts(conf, rawToken).flatMap(({ path, part, node }) => {
+    const value = wantedPart(wanted, part);
+    return value !== undefined && value !== node.value ? [{ path, value }] : [];
+  });
+  return [...fields, ...copies];
+}
+
+/** Two spaces, or what the file's first indented line uses. */
+function formatting(text: string) {
+  const indent = /\n([ \t]+)"/.exec(text)?.[1] ?? '  ';
+  return {
+    insertSpaces: !indent.startsWith('\t'),
+    tabSize: indent.startsWith('\t') ? 1 : indent.length,
+    eol: text.includes('\r\n') ? '\r\n' : '\n',
+  };
+}
+
+/** The predecessor's `comfyui_auth_tokens.conf`, shapes A and B. Unknown fields, order and formatting stay. */
+export const confJson: Adapter<ConfLocation> = {
+  kind: 'conf-json',
+
+  slots: () => [
+    { holds: 'password', key: 'raw_token' },
+    { holds: 'bearer', key: 'bcrypt_hash' },
+  ],
+
+  read(bytes, location) {
+    const conf = parseConf(bytes);
+    const base: Place = { path: location.path, kind: 'conf-json' };
+    if ('line' in conf) {
+      return {
+        parts: [],
+        findings: [finding('conf-malformed', { location: { ...base, line: conf.line } })],
+      };
+    }
+    const lineOf = (offset: number) => conf.text.slice(0, offset).split('\n').length;
+    const parts: HeldPart[] = FIELDS.flatMap(({ field, part }) => {
+      const found = stringAt(conf.root, field);
+      if (found === undefined || found.value === '') return [];
+      const place = { ...base, key: field, line: lineOf(found.offset) };
+      return [{ part, value: new Secret(found.value), place }];
+    });
+    for (const { path, part, node } of contentParts(conf, stringAt(conf.root, 'raw_token')?.value)) {
+      const place = { ...base, key: `locations[${path[1]}].content`, line: lineOf(node.offset) };
+      parts.push({ part, value: new Secret(String(node.value)), place });
+    }
+    return { parts, findings: [] };
+  },
+
+  write(bytes, location, wanted) {
+    const conf = parseConf(bytes ?? Buffer.from('{}\n'));
+    if ('line' in conf) {
+      const place: Place = { path: location.path, kind: 'conf-json', line: conf.line };
+      return { ok: false, findings: [finding('conf-malformed', { location: place })] };
+    }
+    let text = conf.text;
+    for (const { path, value } of edits(conf, wanted)) {
+      text = applyEdits(text, modify(text, path, value, { formattingOptions: formatting(text) }));
+    }
+    const same = bytes !== null && text === conf.text;
+    return { ok: true, bytes: same ? bytes : Buffer.from(conf.bom + text, 'utf8') };
+  },
+};
