@@ -1,0 +1,46 @@
+import { Exit, Failure } from '../model/failure.ts';
+import { type Phase, readJournal, removeJournal } from './journal.ts';
+import type { StateFolder } from './state.ts';
+import { restoreFiles, sweepCommitted, sweepRolledBack } from './undo.ts';
+
+export interface Recovery {
+  /** `cleaned`: the change stood already, or no file had changed · `rolled-back`: files were put back. */
+  action: 'none' | 'cleaned' | 'rolled-back';
+  /** How far the interrupted command had got; from APPLIED on a service may have read the new files. */
+  phase?: Phase;
+  command?: string;
+  files: string[];
+}
+
+/**
+ * Finishes or undoes what an interrupted command left (reliability.md §2). The lock must be held. Throws a
+ * Failure: exit 6 where not all can be put back, 5 where only the cleaning up failed, 3 for a damaged journal.
+ */
+export function recover(state: StateFolder): Recovery {
+  const journal = readJournal(state);
+  if (journal === 'unreadable') {
+    throw new Failure({
+      code: 'journal-unreadable',
+      exit: Exit.unknown,
+      message: `${state.path}: the journal is damaged, or another user's; nothing was touched`,
+      remedy:
+        'Run the command as the user whom the journal belongs to. Where it is damaged: the old files stand beside ' +
+        'the new ones as `.NAME.*.old`; put them in order, then remove journal.json.',
+      location: { path: state.path },
+    });
+  }
+  if (journal === 'missing') {
+    // A kill while the first journal was being written leaves its temporary file.
+    removeJournal(state);
+    return { action: 'none', files: [] };
+  }
+  const { phase, command } = journal;
+  const files = journal.files.map((file) => file.path);
+  if (phase === 'COMMITTED') {
+    sweepCommitted(state, journal);
+    return { action: 'cleaned', phase, command, files };
+  }
+  restoreFiles(journal);
+  sweepRolledBack(state, journal);
+  return { action: phase === 'STAGING' ? 'cleaned' : 'rolled-back', phase, command, files };
+}

@@ -1,0 +1,192 @@
+import { renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Exit, Failure } from '../model/failure.ts';
+import { makeBackup, newBackupId } from './backups.ts';
+import { type CheckedChange, checkChange, type FileChange, requireUnchanged } from './change.ts';
+import { missingFolders, syncFolder } from './folder.ts';
+import {
+  type Journal,
+  type JournalFile,
+  keptName,
+  type Phase,
+  readJournal,
+  saltedDigest,
+  stagedName,
+  writeJournal,
+} from './journal.ts';
+import { mountPoint, randomName, readBack } from './replace.ts';
+import { type StagedChange, stage } from './stage.ts';
+import type { StateFolder } from './state.ts';
+import { attempt, errnoOf } from './system-call.ts';
+import { notRestored, restoreFiles, sweepCommitted, sweepRolledBack } from './undo.ts';
+import { ignoring } from './write-new.ts';
+
+export type { FileChange } from './change.ts';
+
+/**
+ * All of a plan's writes, or none (reliability.md §2). Each step is synchronous: no signal handler can run in the
+ * middle of one, and a SIGINT or SIGTERM between two leaves a journal that the next command recovers.
+ */
+export interface Transaction {
+  /** 16 hex digits; empty where there was nothing to change. */
+  readonly id: string;
+  /** The files that change. */
+  readonly files: readonly string[];
+  /** Stages all, renames all, reads all back. On a Failure (exit 5; 3 `changed-underneath`) all files are as before; exit 6 says what stands where. */
+  apply(): void;
+  /** Notes that a service may have read the new files. */
+  markRestarted(): void;
+  /** Makes the change final and gives the set of old files that was kept; null where there was nothing to change. */
+  commit(): { backup: string | null };
+  /** Puts the old files back after `apply`. Throws a Failure of exit 6 where that is not possible. */
+  rollBack(): void;
+}
+
+const nothingToDo: Transaction = {
+  id: '',
+  files: [],
+  apply: () => undefined,
+  markRestarted: () => undefined,
+  commit: () => ({ backup: null }),
+  rollBack: () => undefined,
+};
+
+function requireDistinct(changes: readonly FileChange[]): void {
+  const paths = new Set(changes.map((change) => change.path));
+  if (paths.size !== changes.length) throw new Error('a transaction names a file twice');
+}
+
+function requireNoJournal(state: StateFolder): void {
+  if (readJournal(state) === 'missing') return;
+  throw new Failure({
+    code: 'journal-pending',
+    exit: Exit.unknown,
+    message: `${state.path}: an interrupted command has not been recovered`,
+    remedy: 'Run `comfyui-auth sync`: it recovers first.',
+  });
+}
+
+function newJournal(changes: readonly CheckedChange[], command: string, now: Date): Journal {
+  const salt = randomName();
+  const files = changes.map(({ path, content, old }): JournalFile => {
+    const before = old && { digest: saltedDigest(salt, old.bytes), mode: old.mode, owner: old.owner };
+    return { path, before, after: saltedDigest(salt, content) };
+  });
+  const folders = [...new Set(changes.flatMap((change) => missingFolders(change.path)))];
+  const backup = newBackupId(now);
+  return { version: 1, id: randomName(), phase: 'STAGING', command, salt, backup, folders, files };
+}
+
+/** The changes with their names beside the files; both lists have one order. */
+function withNames(changes: readonly CheckedChange[], journal: Journal): StagedChange[] {
+  return changes.flatMap((change, index) => {
+    const file = journal.files[index];
+    return file === undefined
+      ? []
+      : [{ ...change, staged: stagedName(journal, file), kept: keptName(journal, file) }];
+  });
+}
+
+function renameAll(changes: readonly StagedChange[]): void {
+  for (const { path, staged } of changes) {
+    attempt('replace it', path, () => {
+      try {
+        renameSync(staged, path);
+      } catch (error) {
+        throw errnoOf(error) === 'EBUSY' ? mountPoint(path) : error;
+      }
+    });
+  }
+  for (const folder of new Set(changes.map((change) => dirname(change.path)))) syncFolder(folder);
+}
+
+/** The first failure, with the word that all is as before. */
+function asUndone(error: unknown): unknown {
+  if (!(error instanceof Failure)) return error;
+  const { code, exit, message, remedy, location } = error;
+  return new Failure({
+    code,
+    exit,
+    message: `${message}; all files are as they were`,
+    remedy,
+    ...(location !== undefined && { location }),
+    cause: error,
+  });
+}
+
+function open(state: StateFolder, changes: StagedChange[], start: Journal): Transaction {
+  let journal = start;
+  const advance = (phase: Phase) => {
+    const next = { ...journal, phase };
+    writeJournal(state, next);
+    journal = next;
+  };
+  const rollBack = () => {
+    restoreFiles(journal);
+    // The files are back. What could not be removed is named in the journal, and goes with the next command.
+    ignoring(() => sweepRolledBack(state, journal));
+  };
+  const orRollBack = (steps: () => void) => {
+    try {
+      steps();
+    } catch (error) {
+      if (error instanceof Failure && error.exit === Exit.notRestored) throw error;
+      rollBack();
+      throw asUndone(error);
+    }
+  };
+  return {
+    id: journal.id,
+    files: changes.map((change) => change.path),
+    rollBack,
+    apply: () =>
+      orRollBack(() => {
+        advance('STAGING');
+        stage(changes, journal.folders);
+        const olds = changes.map(({ path, old }) => ({ path, file: old }));
+        makeBackup(state, journal.backup, journal.command, olds);
+        advance('PREPARED');
+        for (const { path, old } of changes) requireUnchanged(path, old?.identity ?? null);
+        renameAll(changes);
+        for (const { path, content } of changes) readBack(path, content);
+        advance('APPLIED');
+      }),
+    markRestarted: () => advance('RESTARTED'),
+    commit() {
+      orRollBack(() => {
+        const { phase } = journal;
+        try {
+          advance('COMMITTED');
+        } catch (error) {
+          // The failed write may have come as far as the journal's place: a rollback under COMMITTED would end mixed.
+          try {
+            advance(phase);
+          } catch {
+            throw notRestored(journal, 'the end of the change could not be recorded');
+          }
+          throw error;
+        }
+      });
+      ignoring(() => sweepCommitted(state, journal));
+      return { backup: journal.backup };
+    },
+  };
+}
+
+/**
+ * Begins a transaction. The lock must be held and any journal recovered. Checks every change before anything is
+ * written and throws a Failure: what `validate` throws; exit 2 `not-a-file`, `hard-link`; exit 3 `file-unreadable`,
+ * `changed-underneath`, `journal-pending`. Changes that change nothing are dropped.
+ */
+export function begin(
+  state: StateFolder,
+  changes: readonly FileChange[],
+  meta: { command: string; now?: Date },
+): Transaction {
+  requireDistinct(changes);
+  requireNoJournal(state);
+  const checked = changes.flatMap((change) => checkChange(change) ?? []);
+  if (checked.length === 0) return nothingToDo;
+  const journal = newJournal(checked, meta.command, meta.now ?? new Date());
+  return open(state, withNames(checked, journal), journal);
+}
