@@ -1,0 +1,31 @@
+import type { ReaderName, ReaderSpec } from '../../model/layout.ts';
+import { composeReaders } from './compose.ts';
+import { dotenvReaders } from './dotenv.ts';
+import type { EnvReader } from './reader.ts';
+
+export type { EnvReader, ReadFault, ReadOutcome, ReadValue } from './reader.ts';
+
+/** Every model, by name; within a name the newest version first. */
+const READERS: Partial<Record<ReaderName, readonly EnvReader[]>> = {
+  compose: composeReaders,
+  dotenv: dotenvReaders,
+};
+
+/** All versions of a reader that a spec covers, newest first. */
+export function readersFor(spec: ReaderSpec): EnvReader[] {
+  const versions = READERS[spec.name] ?? [];
+  if (spec.since === undefined) return [...versions];
+  const since = spec.since;
+  // A version reaches up to the next newer one: those that end at or before `since` are left out.
+  return versions.filter((_, at) => at === 0 || compareVersions(versions[at - 1]?.from ?? '0', since) > 0);
+}
+
+function compareVersions(a: string, b: string): number {
+  const left = a.split('.').map(Number);
+  const right = b.split('.').map(Number);
+  for (let at = 0; at < Math.max(left.length, right.length); at += 1) {
+    const difference = (left[at] ?? 0) - (right[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
