@@ -1,20 +1,15 @@
-import type { Credential } from '../model/credential.ts';
-import { Exit, Failure } from '../model/failure.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { ProbeReport, ProbeStatus } from './check.ts';
+import type { ProbeFinding, ProbeReport, ProbeStatus } from './check.ts';
+import { askRound, type Round } from './round.ts';
+import { type ProbeTarget, stepsFor } from './steps.ts';
+import { Pace, Tally } from './tally.ts';
 
-/** What every way of asking needs to know. */
-export interface ProbeTarget {
-  /** Base address of ComfyUI, e.g. `http://127.0.0.1:8188`; without user, password, query. */
-  url: string;
-  /** Sent as `Origin` with every request: only where ComfyUI runs with a fixed `--enable-cors-header`. */
-  origin?: string;
-  credential: Credential;
-  /** Where guests were asked for: a login page that offers guest mode is then no fault. */
-  guestModeAllowed?: boolean;
-  signal?: AbortSignal;
-  clock: Clock;
-}
+/** No single request takes longer than this, whatever the deadline of the gate. */
+const TRY_MS = 5_000;
+
+const LONGEST_PAUSE_MS = 500;
+
+/** A credential refused in this many rounds in a row will not be accepted by waiting. */
+const SETTLED_ROUNDS = 2;
 
 export interface GateProgress {
   elapsedMs: number;
@@ -39,18 +34,57 @@ export interface GateOptions extends ProbeTarget {
   onProgress?: (progress: GateProgress) => void;
 }
 
+const reportOf = ({ status, checks, findings }: Round): ProbeReport => ({ status, checks, findings });
+
+/** The process or container went away: nothing more will answer for it. */
+function gone(last: Round | undefined): ProbeReport {
+  return {
+    status: 'down',
+    checks: last?.checks ?? [],
+    findings: [{ code: 'down', args: { reason: 'gone' } }],
+  };
+}
+
+/** What a gate says when its time is over: the last round that ended in time; never a proof. */
+function overdue(last: Round | undefined): ProbeReport {
+  if (last !== undefined && last.status !== 'proved') return reportOf(last);
+  const finding: ProbeFinding = { code: 'not-ready', args: { reason: 'timeout' } };
+  return { status: 'not-ready', checks: last?.checks ?? [], findings: [...(last?.findings ?? []), finding] };
+}
+
 /**
  * Asks until the server is proven, is found open, refuses the credential twice, or the deadline passes.
- * Rejects with the signal's reason where it is aborted, and with a `Failure` where the url is unusable.
+ * Rejects where the signal is aborted, and with a `Failure` where url or origin are unusable.
  */
 export async function prove(options: GateOptions): Promise<ProbeReport> {
-  throw notYet(options);
+  const { clock, rounds, identity = () => 'same' } = options;
+  const steps = stepsFor(options);
+  const started = clock.monotonicMs();
+  const elapsed = () => Math.round(clock.monotonicMs() - started);
+  const left = () => options.timeoutMs - (clock.monotonicMs() - started);
+  const pace = new Pace(options.maxPauseMs ?? LONGEST_PAUSE_MS);
+  const tally = new Tally();
+
+  while (left() > 0) {
+    tally.meet(identity());
+    const depth = tally.good + 1 >= rounds ? 'full' : 'repeated';
+    const round = await askRound(steps, depth, Math.min(options.tryMs ?? TRY_MS, left()), clock);
+    if (round.status === 'open') return reportOf(round);
+    const who = identity();
+    if (who === undefined) return gone(round);
+    // A round that the deadline cut off says nothing of the server.
+    if (left() <= 0 && round.status !== 'proved') return overdue(tally.last ?? round);
+
+    tally.count(round, who);
+    options.onProgress?.({ elapsedMs: elapsed(), state: round.status, round: tally.good });
+    if (tally.good >= rounds) return { ...reportOf(round), readyAfterMs: elapsed() };
+    if (tally.settled >= SETTLED_ROUNDS) return reportOf(round);
+    await clock.wait(Math.max(0, Math.min(pace.after(round), left())), options.signal);
+  }
+  return overdue(tally.last);
 }
 
 /** The cheap part of a round (no credential, empty token, wrong bearer, bearer), once: for health checks. */
 export async function checkOnce(target: ProbeTarget): Promise<ProbeReport> {
-  throw notYet(target);
+  return reportOf(await askRound(stepsFor(target), 'cheap', target.tryMs ?? TRY_MS, target.clock));
 }
-
-const notYet = (target: ProbeTarget) =>
-  new Failure({ code: 'internal', exit: Exit.unknown, message: `no probe of ${target.url}`, remedy: '' });

@@ -1,0 +1,129 @@
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Clock } from '../platform/clock.ts';
+
+/** Bytes of a body that are kept: ComfyUI's answers used here have less than 2 kB. */
+const KEPT_BYTES = 64 * 1024;
+
+/** Bytes of a body after which reading stops. */
+const READ_BYTES = 1024 * 1024;
+
+export interface ProbeRequest {
+  method: 'GET' | 'POST';
+  url: URL;
+  headers: Record<string, string>;
+  body?: string;
+  /** Bounds the whole exchange, connecting included. */
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** The server sent at least its headers. `end` says whether the rest came, too. */
+interface Reply {
+  kind: 'reply';
+  status: number;
+  headers: IncomingHttpHeaders;
+  /** The first 64 KiB, as UTF-8. */
+  body: string;
+  end: 'whole' | 'too-long' | 'timeout' | 'reset';
+}
+
+/** No headers came. `code` is Node's code for the reason, never its message, which may hold a secret. */
+interface Silence {
+  kind: 'silence';
+  code: string;
+  connected: boolean;
+}
+
+export type Answer = Reply | Silence;
+
+const codeOf = (error: unknown): string => {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : 'ERROR';
+};
+
+/** Keeps the first bytes of a body, and stops at a bound: a server may send without end. */
+function readBody(response: IncomingMessage, done: (end: Reply['end'], body: string) => void) {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const end = (how: Reply['end']) =>
+    done(how, Buffer.concat(chunks).subarray(0, KEPT_BYTES).toString('utf8'));
+  response.on('data', (chunk: Buffer) => {
+    if (size < KEPT_BYTES) chunks.push(chunk);
+    size += chunk.length;
+    if (size > READ_BYTES) end('too-long');
+  });
+  response.on('end', () => end(response.complete ? 'whole' : 'reset'));
+  response.on('error', () => end('reset'));
+  response.on('close', () => end('reset'));
+  return end;
+}
+
+function open(request: ProbeRequest) {
+  const secure = request.url.protocol === 'https:';
+  // An agent of its own: the default one may send the bearer through a proxy that the environment names.
+  const agent = secure ? new HttpsAgent({ rejectUnauthorized: true }) : new HttpAgent();
+  const body = request.body ?? '';
+  return (secure ? httpsRequest : httpRequest)(request.url, {
+    method: request.method,
+    agent,
+    headers: {
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      connection: 'close',
+      ...(request.method === 'POST' && { 'content-length': Buffer.byteLength(body) }),
+      ...request.headers,
+    },
+  });
+}
+
+/**
+ * Sends one request and says what came back. Follows no redirect, decompresses nothing, uses no proxy,
+ * is bounded in time and bytes (reliability.md §1.5). Rejects only with the signal's reason.
+ */
+export function ask(request: ProbeRequest, clock: Clock): Promise<Answer> {
+  request.signal?.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const timer = new AbortController();
+    let connected = false;
+    let finishBody: ((end: Reply['end']) => void) | undefined;
+    const outgoing = open(request);
+
+    const settle = (act: () => void) => {
+      timer.abort();
+      request.signal?.removeEventListener('abort', onAbort);
+      act();
+      outgoing.destroy();
+    };
+    const onAbort = () => settle(() => reject(request.signal?.reason));
+    const silent = (code: string) => settle(() => resolve({ kind: 'silence', code, connected }));
+
+    request.signal?.addEventListener('abort', onAbort);
+    clock.wait(request.timeoutMs, timer.signal).then(
+      () => (finishBody === undefined ? silent('timeout') : finishBody('timeout')),
+      () => undefined,
+    );
+    outgoing.on('socket', (socket) => {
+      const ready = request.url.protocol === 'https:' ? 'secureConnect' : 'connect';
+      socket.once(ready, () => {
+        connected = true;
+      });
+    });
+    // Once there are headers, the response tells by itself how its body ends.
+    const ended = (code: string) => finishBody === undefined && silent(code);
+    outgoing.on('error', (error) => ended(codeOf(error)));
+    outgoing.on('close', () => ended('closed'));
+    outgoing.on('response', (response) => {
+      finishBody = readBody(response, (end, body) => {
+        const { statusCode: status = 0, headers } = response;
+        settle(() => resolve({ kind: 'reply', status, headers, body, end }));
+      });
+    });
+    outgoing.end(request.body);
+  });
+}

@@ -1,0 +1,58 @@
+import type { Clock } from '../platform/clock.ts';
+import { CHECK_IDS, type Check, type CheckId, type ProbeFinding, type ProbeStatus } from './check.ts';
+import type { Steps } from './steps.ts';
+
+/** How far a round goes: the cheap part, all that may be repeated, or also what is done once per gate. */
+export type Depth = 'cheap' | 'repeated' | 'full';
+
+const REACH: Record<Depth, readonly CheckId[]> = {
+  cheap: ['anonymous', 'empty-token', 'wrong-bearer', 'bearer'],
+  repeated: ['anonymous', 'empty-token', 'wrong-bearer', 'bearer', 'login-page'],
+  full: CHECK_IDS,
+};
+
+/** What one round found; `status` is `proved` where every answer was good. */
+export interface Round {
+  status: ProbeStatus;
+  checks: Check[];
+  findings: ProbeFinding[];
+  /** True where another round cannot be better. */
+  settled: boolean;
+  retryAfterMs: number;
+}
+
+/**
+ * Makes one round: the negative requests first, because a 200 with the bearer proves nothing by itself.
+ * It ends at the first answer that is not good, so the form is posted only where all before it held:
+ * on a server without PASSWORD that very request would set the password (reliability.md §3).
+ */
+export async function askRound(steps: Steps, depth: Depth, timeoutMs: number, clock: Clock): Promise<Round> {
+  const round: Round = { status: 'proved', checks: [], findings: [], settled: false, retryAfterMs: 0 };
+  for (const id of REACH[depth]) {
+    if (round.status !== 'proved') {
+      round.checks.push({ id, verdict: 'skip', ms: 0 });
+      continue;
+    }
+    const started = clock.monotonicMs();
+    const result = await steps[id](timeoutMs);
+    const ms = Math.round(clock.monotonicMs() - started);
+    if (result === undefined) {
+      round.checks.push({ id, verdict: 'skip', ms: 0 });
+      continue;
+    }
+    const { judgement, ...status } = result;
+    const { detail } = judgement;
+    round.checks.push({
+      id,
+      verdict: judgement.verdict,
+      ms,
+      ...status,
+      ...(detail !== undefined && { detail }),
+    });
+    if (judgement.finding !== undefined) round.findings.push(judgement.finding);
+    round.status = judgement.means;
+    round.settled = judgement.settled === true;
+    round.retryAfterMs = judgement.retryAfterMs ?? 0;
+  }
+  return round;
+}

@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { bcryptBase64 } from '../model/bcrypt.ts';
+import type { Credential } from '../model/credential.ts';
+import type { Clock } from '../platform/clock.ts';
+import { type Address, assertOrigin, readAddress } from './address.ts';
+import type { CheckId } from './check.ts';
+import { type Answer, ask } from './request.ts';
+import {
+  type Judgement,
+  judgeBearer,
+  judgeLoginPage,
+  judgePassword,
+  judgeRefusal,
+  judgeSuffix,
+  judgeWrongPassword,
+  originRequired,
+  unsendableBearer,
+} from './verdict.ts';
+
+/** What every way of asking needs to know. */
+export interface ProbeTarget {
+  /** Base address of ComfyUI, e.g. `http://127.0.0.1:8188`; without user, password, query. */
+  url: string;
+  /** Sent as `Origin` with every request: only where ComfyUI runs with a fixed `--enable-cors-header`. */
+  origin?: string;
+  credential: Credential;
+  /** Where guests were asked for: a login page that offers guest mode is then no fault. */
+  guestModeAllowed?: boolean;
+  /** Bounds each request; 5 s where absent. */
+  tryMs?: number;
+  signal?: AbortSignal;
+  clock: Clock;
+}
+
+/** The outcome of a step; undefined where there is nothing to ask with. */
+export type StepResult = { judgement: Judgement; httpStatus?: number } | undefined;
+
+/** Every check as something to do, bounded by `timeoutMs` for each request. */
+export type Steps = Record<CheckId, (timeoutMs: number) => Promise<StepResult>>;
+
+const STATS = '/system_stats';
+
+/** No node is called so: 200 with `{}` where the suffix alone lets anyone in (container.md F10). */
+const CANARY = '/object_info/x.js';
+
+/** A hash of the right shape that nobody has: 16 bytes of salt, 23 of digest, in bcrypt's base64. */
+const wrongBearer = () => `$2b$12$${bcryptBase64(randomBytes(16))}${bcryptBase64(randomBytes(23))}`;
+
+const wrongPassword = () => randomBytes(18).toString('base64url');
+
+const isSendable = (bearer: string) => /^[\x21-\x7e]+$/.test(bearer);
+
+const authorization = (bearer: string) => ({ authorization: `Bearer ${bearer}` });
+
+/** The origin that the server itself names, else its own: what a browser's page of it would send. */
+function likelyOrigin(answer: Answer, address: Address): string {
+  const allowed = answer.kind === 'reply' ? answer.headers['access-control-allow-origin'] : undefined;
+  return allowed !== undefined && URL.canParse(allowed) ? allowed : address.origin;
+}
+
+const result = (judgement: Judgement, answer: Answer): StepResult => ({
+  judgement,
+  ...(answer.kind === 'reply' && { httpStatus: answer.status }),
+});
+
+/** The checks for one target. Throws a `Failure` where its url or origin are unusable. */
+export function stepsFor(target: ProbeTarget): Steps {
+  const address = readAddress(target.url);
+  assertOrigin(target.origin);
+  const bearer = target.credential.bearer.reveal();
+  const { password, username } = target.credential;
+  const { clock, signal } = target;
+  const origin = target.origin === undefined ? {} : { origin: target.origin };
+
+  const get = (path: string, timeoutMs: number, headers: Record<string, string> = {}) =>
+    ask(
+      { method: 'GET', url: address.at(path), headers: { ...origin, ...headers }, timeoutMs, signal },
+      clock,
+    );
+
+  // Always with the user name: a form without it may cut PASSWORD to nothing (container.md F4).
+  const login = (secret: string, timeoutMs: number) =>
+    ask(
+      {
+        method: 'POST',
+        url: address.at('/login'),
+        headers: { ...origin, 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams({ username, password: secret }).toString(),
+        timeoutMs,
+        signal,
+      },
+      clock,
+    );
+
+  async function askWithBearer(timeoutMs: number): Promise<StepResult> {
+    if (!isSendable(bearer)) return { judgement: unsendableBearer };
+    const answer = await get(STATS, timeoutMs, authorization(bearer));
+    const judgement = judgeBearer(answer, address);
+    if (judgement.means !== 'refused' || target.origin !== undefined) return result(judgement, answer);
+    const guess = likelyOrigin(answer, address);
+    const again = await get(STATS, timeoutMs, { ...authorization(bearer), origin: guess });
+    const helps = judgeBearer(again, address).means === 'proved';
+    return result(helps ? originRequired(guess) : judgement, answer);
+  }
+
+  const each =
+    (send: (timeoutMs: number) => Promise<Answer>, judge: (answer: Answer) => Judgement) =>
+    async (timeoutMs: number) => {
+      const answer = await send(timeoutMs);
+      return result(judge(answer), answer);
+    };
+
+  return {
+    anonymous: each(
+      (ms) => get(STATS, ms),
+      (answer) => judgeRefusal(answer, address, 'open'),
+    ),
+    'empty-token': each(
+      (ms) => get(`${STATS}?token=`, ms),
+      (answer) => judgeRefusal(answer, address, 'open-by-empty-token'),
+    ),
+    'wrong-bearer': each(
+      (ms) => get(STATS, ms, authorization(wrongBearer())),
+      (answer) => judgeRefusal(answer, address, 'wrong-bearer-accepted'),
+    ),
+    bearer: askWithBearer,
+    'login-page': each(
+      (ms) => get('/login', ms),
+      (answer) => judgeLoginPage(answer, address, target.guestModeAllowed === true),
+    ),
+    suffix: each(
+      (ms) => get(CANARY, ms),
+      (answer) => judgeSuffix(answer, address),
+    ),
+    password: async (ms) => {
+      if (password === undefined) return undefined;
+      const answer = await login(password.reveal(), ms);
+      return result(judgePassword(answer, address), answer);
+    },
+    'wrong-password': each(
+      (ms) => login(wrongPassword(), ms),
+      (answer) => judgeWrongPassword(answer, address),
+    ),
+  };
+}

@@ -1,0 +1,52 @@
+import type { ProbeStatus } from './check.ts';
+import type { Round } from './round.ts';
+
+const FIRST_PAUSE_MS = 50;
+
+/** Between two good rounds: long enough to meet a server that is not the same twice. */
+const BETWEEN_ROUNDS_MS = 50;
+
+/** Counts rounds in a row that one process answered: the good ones, and those that cannot get better. */
+export class Tally {
+  good = 0;
+  settled = 0;
+  last: Round | undefined;
+  #process: string | undefined;
+
+  /** Says who will answer next; another process starts the counts anew. */
+  meet(process: string | undefined): void {
+    if (process !== this.#process) {
+      this.good = 0;
+      this.settled = 0;
+    }
+    this.#process = process;
+  }
+
+  /** Counts a round; one during which the process changed counts for neither. */
+  count(round: Round, process: string): void {
+    this.last = round;
+    if (process !== this.#process) return this.meet(process);
+    this.good = round.status === 'proved' ? this.good + 1 : 0;
+    this.settled = round.settled ? this.settled + 1 : 0;
+  }
+}
+
+/** The pause after each round: it grows while nothing changes, with jitter so that gates do not knock in step. */
+export class Pace {
+  readonly #longestMs: number;
+  #nextMs = FIRST_PAUSE_MS;
+  #status: ProbeStatus | undefined;
+
+  constructor(longestMs: number) {
+    this.#longestMs = longestMs;
+  }
+
+  after(round: Round): number {
+    if (round.status !== this.#status) this.#nextMs = FIRST_PAUSE_MS;
+    this.#status = round.status;
+    if (round.status === 'proved') return BETWEEN_ROUNDS_MS;
+    const pause = Math.min(this.#nextMs, this.#longestMs) * (0.75 + Math.random() / 2);
+    this.#nextMs = Math.min(this.#nextMs * 1.5, this.#longestMs);
+    return Math.max(pause, round.retryAfterMs);
+  }
+}
