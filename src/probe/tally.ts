@@ -25,7 +25,10 @@ export class Tally {
   /** Counts a round; one during which the process changed counts for neither. */
   count(round: Round, process: string): void {
     this.last = round;
-    if (process !== this.#process) return this.meet(process);
+    if (process !== this.#process) {
+      this.meet(process);
+      return;
+    }
     this.good = round.status === 'proved' ? this.good + 1 : 0;
     this.settled = round.settled ? this.settled + 1 : 0;
   }
