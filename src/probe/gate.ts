@@ -3,6 +3,8 @@ import { askRound, type Round } from './round.ts';
 import { type ProbeTarget, stepsFor } from './steps.ts';
 import { Pace, Tally } from './tally.ts';
 
+export type { ProbeTarget } from './steps.ts';
+
 /** No single request takes longer than this, whatever the deadline of the gate. */
 const TRY_MS = 5_000;
 

@@ -1,3 +1,13 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { resolve } from 'node:path';
+import { ComfyUi } from './comfyui.ts';
+import { loadLogin } from './custom-node.ts';
+import { type Exchange, exchangeOf, type Reply, text } from './exchange.ts';
+import { readFlags } from './flags.ts';
+import { LogRing } from './log-ring.ts';
+import { answerEarly, corsHeaders } from './origin.ts';
+
 export interface StandInOptions {
   /** The folder of ComfyUI: `login/PASSWORD`, `custom_nodes/ComfyUI-Login` are looked for in it. */
   comfyuiDir: string;
@@ -18,7 +28,54 @@ export interface StandIn {
   close(): Promise<void>;
 }
 
-/** Starts a server that behaves as ComfyUI with ComfyUI-Login does, holes included. */
+function send(response: ServerResponse, reply: Reply) {
+  const body = Buffer.from(reply.body);
+  response.writeHead(reply.status, { ...reply.headers, 'content-length': body.length });
+  response.end(body);
+}
+
+/**
+ * Starts a server that behaves as ComfyUI with ComfyUI-Login does, holes included (domain.md §2, container.md §1).
+ * As ComfyUI, it starts without a login where the node is missing or its import fails. Rejects where it cannot listen.
+ */
 export async function startStandIn(options: StandInOptions): Promise<StandIn> {
-  return { port: options.port, close: async () => undefined };
+  const flags = readFlags(options.args);
+  const log = new LogRing(options.log);
+  const comfyui = resolve(options.comfyuiDir);
+  const base = resolve(flags.baseDirectory ?? comfyui);
+  const { login, guards } = loadLogin({ comfyui, base }, flags, options.alwaysRedirect === true, log);
+  const routes = new ComfyUi(resolve(base, 'user', 'default'), log);
+
+  async function answer(exchange: Exchange): Promise<Reply> {
+    const early = answerEarly(exchange, flags.corsOrigin);
+    if (early !== undefined) return early;
+    try {
+      const refusal = guards ? login?.refuse(exchange) : undefined;
+      return refusal ?? (await login?.route(exchange)) ?? (await routes.route(exchange));
+    } catch (error) {
+      log.line(`Error handling request: ${error instanceof Error ? error.message : String(error)}`);
+      return text('500 Internal Server Error\n\nServer got itself in trouble', 500);
+    }
+  }
+
+  const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
+    const reply = await answer(exchangeOf(request));
+    send(response, { ...reply, headers: { ...corsHeaders(flags.corsOrigin), ...reply.headers } });
+  });
+  const host = options.host ?? '127.0.0.1';
+  server.listen(options.port, host);
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : options.port;
+  log.line('Starting server\n');
+  log.line(`To see the GUI go to: http://${host}:${port}`);
+  return {
+    port,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
 }
