@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Owner } from '../model/layout.ts';
 
 export interface ProcessOptions {
   cwd?: string;
@@ -7,6 +8,10 @@ export interface ProcessOptions {
   /** Written to the child's stdin, which is then closed: the way in which a secret travels. */
   input?: string;
   timeoutMs?: number;
+  /** Who the child runs as; only root can choose. */
+  user?: Owner;
+  /** Kills the child where it is aborted. */
+  signal?: AbortSignal;
 }
 
 export interface ProcessResult {
@@ -46,6 +51,8 @@ export const nodeProcess: ProcessPort = {
         stdio: ['pipe', 'pipe', 'pipe'],
         timeout: options.timeoutMs,
         killSignal: 'SIGKILL',
+        ...options.user,
+        ...(options.signal !== undefined && { signal: options.signal }),
       });
       const stdout = collect(child.stdout);
       const stderr = collect(child.stderr);

@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { type Readable, Transform, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Owner } from '../src/model/layout.ts';
+import type { Redactor } from '../src/platform/redact.ts';
+import { ContainerExit, Refusal } from './exit.ts';
+
+/** After the end of the child, what it left in the pipes gets this long to arrive. */
+const DRAIN_MS = 1000;
+
+export interface ChildOptions {
+  /** Program and arguments. */
+  command: readonly [string, ...string[]];
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+  user?: Owner;
+  redactor: Redactor;
+  stdout: Writable;
+  stderr: Writable;
+}
+
+/** ComfyUI, in a process group of its own. */
+export interface Child {
+  pid: number;
+  /** False from the moment at which it has ended. */
+  alive(): boolean;
+  /** To the whole group, as a terminal's Ctrl-C would go; nothing where it has ended. */
+  signal(signal: NodeJS.Signals): void;
+  /** Its exit code, 128+n where it was killed by signal n; after its last output was passed on. */
+  ended: Promise<number>;
+}
+
+/** Starts the child; its output passes through as it is, but without secrets. Throws a `Refusal` (126, 127). */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  const [program, ...args] = options.command;
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: options.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    ...options.user,
+  });
+  try {
+    await once(child, 'spawn');
+  } catch (error) {
+    throw notStarted(program, (error as NodeJS.ErrnoException).code);
+  }
+  const { pid } = child;
+  if (pid === undefined) throw notStarted(program, undefined);
+  const output = [
+    pass(child.stdout, options.stdout, options.redactor),
+    pass(child.stderr, options.stderr, options.redactor),
+  ];
+  const signalGroup = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // The group is gone already.
+    }
+  };
+  return {
+    pid,
+    alive: () => child.exitCode === null && child.signalCode === null,
+    signal: signalGroup,
+    ended: end(child, output, () => signalGroup('SIGKILL')),
+  };
+}
+
+/** Waits for the end. Whatever the child left behind in its group could still serve, unwatched: it is killed. */
+async function end(child: ChildProcess, output: Promise<void>[], killGroup: () => void): Promise<number> {
+  await once(child, 'exit');
+  killGroup();
+  const drained = new AbortController();
+  const timer = setTimeout(() => drained.abort(), DRAIN_MS);
+  await Promise.race([Promise.all(output), once(drained.signal, 'abort')]);
+  clearTimeout(timer);
+  const { exitCode, signalCode } = child;
+  return exitCode ?? 128 + (signalCode === null ? 0 : constants.signals[signalCode]);
+}
+
+/** Passes chunks on as they come, redacted across their borders, no faster than they are taken. */
+async function pass(from: Readable, to: Writable, redactor: Redactor): Promise<void> {
+  const stream = redactor.stream();
+  const redacting = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => done(null, stream.write(chunk)),
+    flush: (done) => done(null, stream.end()),
+  });
+  // A pipe that breaks ends the output, never the supervision.
+  await pipeline(from, redacting, to, { end: false }).catch(() => undefined);
+}
+
+function notStarted(program: string, code: string | undefined): Refusal {
+  const missing = code === 'ENOENT';
+  return new Refusal({
+    code: 'command-unusable',
+    exit: missing ? ContainerExit.notFound : ContainerExit.notExecutable,
+    message: `${program} ${missing ? 'was not found' : `could not be started (${code ?? 'no process'})`}`,
+    remedy: 'correct the command behind `run --`, or COMFYUI_PYTHON',
+  });
+}

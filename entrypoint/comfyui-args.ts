@@ -1,0 +1,62 @@
+/** The arguments of ComfyUI that decide where it listens, and which custom nodes it loads. */
+export interface ComfyUiArgs {
+  /** The address to ask at: where ComfyUI listens everywhere, the loopback. */
+  host: string;
+  port: number;
+  tls: boolean;
+  /** The value of `--enable-cors-header`; `*` where it stands alone. */
+  corsOrigin?: string;
+  baseDirectory?: string;
+  extraModelPaths: string[];
+  /** Undefined where custom nodes are loaded as usual; else the only folders that are. */
+  onlyNodes?: string[];
+}
+
+/**
+ * Reads ComfyUI's own options out of a command line as its argparse does: `--name value`, `--name=value`,
+ * unambiguous abbreviations (`shortest`), the last one wins.
+ */
+export function readComfyUiArgs(argv: readonly string[], fallback: { port: number }): ComfyUiArgs {
+  const port = Number(last(argv, '--port', '--po') ?? fallback.port);
+  const corsOrigin = last(argv, '--enable-cors-header', '--enable-cor', '*');
+  const baseDirectory = last(argv, '--base-directory', '--ba');
+  const disabled = occurrences(argv, '--disable-all-custom-nodes', '--disable-al').length > 0;
+  return {
+    host: reachable(last(argv, '--listen', '--li', '0.0.0.0') ?? '127.0.0.1'),
+    port: Number.isInteger(port) ? port : fallback.port,
+    tls: occurrences(argv, '--tls-certfile', '--tls-c').length > 0,
+    ...(corsOrigin !== undefined && { corsOrigin }),
+    ...(baseDirectory !== undefined && { baseDirectory }),
+    extraModelPaths: occurrences(argv, '--extra-model-paths-config', '--ex').flat(),
+    ...(disabled && { onlyNodes: occurrences(argv, '--whitelist-custom-nodes', '--wh').at(-1) ?? [] }),
+  };
+}
+
+/** The values of each occurrence of an option: the words up to the next option. */
+function occurrences(argv: readonly string[], name: string, shortest: string): string[][] {
+  const found: string[][] = [];
+  for (const [index, word] of argv.entries()) {
+    const [option = '', ...inline] = word.split('=');
+    if (!option.startsWith(shortest) || !name.startsWith(option)) continue;
+    if (inline.length > 0) {
+      found.push([inline.join('=')]);
+      continue;
+    }
+    const rest = argv.slice(index + 1);
+    const end = rest.findIndex((next) => next.startsWith('-'));
+    found.push(end < 0 ? rest : rest.slice(0, end));
+  }
+  return found;
+}
+
+/** The value of the last occurrence; `alone` where the option stands there without one. */
+function last(argv: readonly string[], name: string, shortest: string, alone?: string): string | undefined {
+  const values = occurrences(argv, name, shortest).at(-1);
+  return values === undefined ? undefined : (values[0] ?? alone);
+}
+
+function reachable(listen: string): string {
+  const host = (listen.split(',')[0] ?? '').trim();
+  if (host === '' || host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,125 @@
+import { readFileSync, statSync } from 'node:fs';
+import { Refusal } from './exit.ts';
+
+/** More than any secret or setting needs; a larger file is a wrong path. */
+const MAX_FILE_BYTES = 64 * 1024;
+
+const TRUE = ['true', '1', 'yes', 'on'];
+const FALSE = ['false', '0', 'no', 'off'];
+const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+const wrong = (name: string, message: string, remedy: string) =>
+  new Refusal({ code: 'setting-invalid', message: `${name} ${message}`, remedy });
+
+/** The plain value of a variable; empty counts as unset. */
+export function text(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const value = env[name];
+  return value === undefined || value === '' ? undefined : value;
+}
+
+/** `true`, `True`, `1`, `yes`, `on` and their opposites (domain.md §5); anything else is refused. */
+export function flag(env: NodeJS.ProcessEnv, name: string, otherwise: boolean): boolean {
+  const value = text(env, name)?.trim().toLowerCase();
+  if (value === undefined || value === '') return otherwise;
+  if (TRUE.includes(value)) return true;
+  if (FALSE.includes(value)) return false;
+  throw wrong(name, 'is neither true nor false', `set ${name}=true or ${name}=false`);
+}
+
+/** A whole number within bounds. */
+export function wholeNumber(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  bounds: { min: number; max: number },
+): number | undefined {
+  const value = text(env, name)?.trim();
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (/^\d+$/.test(value) && number >= bounds.min && number <= bounds.max) return number;
+  throw wrong(
+    name,
+    `is no whole number from ${bounds.min} to ${bounds.max}`,
+    `set ${name} to such a number, or leave it unset`,
+  );
+}
+
+/** A span of time such as `900s`, `15m`, `500ms`; a bare number counts seconds. Gives milliseconds. */
+export function duration(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  otherwiseMs: number,
+  bounds: { minMs: number; maxMs: number },
+): number {
+  const value = text(env, name)?.trim();
+  if (value === undefined) return otherwiseMs;
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value);
+  const ms = match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? 's'] ?? 1000);
+  if (ms >= bounds.minMs && ms <= bounds.maxMs) return ms;
+  throw wrong(
+    name,
+    `is no span of time from ${bounds.minMs / 1000}s to ${bounds.maxMs / 1000}s`,
+    `write it like 90s, 15m or 500ms`,
+  );
+}
+
+/** One of a few words. */
+export function oneOf<const W extends string>(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  words: readonly [W, ...W[]],
+): W {
+  const value = text(env, name);
+  if (value === undefined) return words[0];
+  const found = words.find((word) => word === value);
+  if (found !== undefined) return found;
+  throw wrong(name, `is none of ${words.join(', ')}`, `set ${name} to one of these, or leave it unset`);
+}
+
+/**
+ * A variable that may also be handed in as a file, `X_FILE` (container.md §4): both set is refused,
+ * empty is unset, one trailing newline is cut. A CR stays: it is diagnosed where the value is judged.
+ */
+export function textOrFile(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const direct = text(env, name);
+  const path = text(env, `${name}_FILE`);
+  if (direct !== undefined && path !== undefined) {
+    throw new Refusal({
+      code: 'set-twice',
+      message: `${name} and ${name}_FILE are both set`,
+      remedy: `remove one of the two from the container's environment`,
+    });
+  }
+  const value = path === undefined ? direct : readText(`${name}_FILE`, path);
+  const cut = value?.replace(/\n$/, '');
+  return cut === '' ? undefined : cut;
+}
+
+function readText(name: string, path: string): string {
+  try {
+    const stats = statSync(path);
+    if (!stats.isFile()) {
+      throw wrong(
+        name,
+        `names ${path}, which is no file`,
+        'mount a file there (Docker makes a folder of a missing one)',
+      );
+    }
+    if (stats.size > MAX_FILE_BYTES) {
+      throw wrong(
+        name,
+        `names ${path}, which is too large for a secret`,
+        'name the file that holds only the secret',
+      );
+    }
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    const { code = 'not UTF-8' } = error as NodeJS.ErrnoException;
+    const reason = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'not UTF-8' : code;
+    throw wrong(
+      name,
+      `names ${path}, which cannot be read (${reason})`,
+      'mount the file so that the container’s first process can read it',
+    );
+  }
+}

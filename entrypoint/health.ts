@@ -1,0 +1,206 @@
+import { accessSync, constants, lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../src/model/failure.ts';
+import type { Check } from '../src/probe/check.ts';
+import { replaceFile } from '../src/store/replace.ts';
+import { ContainerExit, Refusal } from './exit.ts';
+
+/** The states that this entrypoint passes through, in their order (container.md §3). */
+export type State =
+  | 'INIT'
+  | 'RESOLVE'
+  | 'PREFLIGHT'
+  | 'PROVISION'
+  | 'SPAWN'
+  | 'STARTING'
+  | 'VERIFY'
+  | 'READY'
+  | 'DEGRADED'
+  | 'STOPPING'
+  | 'EXIT';
+
+/** What health.json says (container.md §6). Nothing in it is a secret. */
+export interface HealthRecord {
+  v: 1;
+  state: State;
+  /** Whether the entrypoint is there to watch; false once it ends. */
+  live: boolean;
+  /** Whether ComfyUI serves, and its protection was proven. */
+  ready: boolean;
+  /** Since when the state holds. */
+  since: string;
+  updatedAt: string;
+  pid: number;
+  childPid: number | null;
+  restarts: number;
+  checks: Check[];
+  reason: string | null;
+}
+
+/** What a transition may bring along; the child's pid and the checks stay until others come. */
+export interface Transition {
+  childPid?: number;
+  checks?: Check[];
+  reason?: string;
+}
+
+const FILE_NAME = 'health.json';
+const DEFAULT_FOLDER = '/run/comfyui-auth';
+const BEAT_MS = 10_000;
+const FRESH_MS = 30_000;
+
+/** Readable for whoever asks in the container, e.g. an engine's health check under another user. */
+const FILE_MODE = 0o644;
+const FOLDER_MODE = 0o755;
+
+/** Where health.json may stand: RUN_DIR, else its default; and below /tmp where that is not writable. */
+function runFolders(runDir: string | undefined): [string, string] {
+  return [runDir ?? DEFAULT_FOLDER, `/tmp/comfyui-auth-${process.getuid?.() ?? 0}`];
+}
+
+/** The first of these folders that can be written to, made where it is missing. Throws a `Refusal` (74). */
+export function chooseRunFolder(runDir: string | undefined): string {
+  const [wanted, fallback] = runFolders(runDir);
+  if (writableFolder(wanted)) return wanted;
+  // Anybody can make a folder in /tmp: one that is not ours could hold a planted health.json.
+  if (writableFolder(fallback) && lstatSync(fallback).uid === process.getuid?.()) return fallback;
+  throw new Refusal({
+    code: 'run-dir-unusable',
+    exit: ContainerExit.io,
+    message: `neither ${wanted} nor ${fallback} can be written to`,
+    remedy: 'set RUN_DIR to a folder that the container may write to, such as a tmpfs',
+  });
+}
+
+function writableFolder(path: string): boolean {
+  try {
+    mkdirSync(path, { recursive: true, mode: FOLDER_MODE });
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return lstatSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** Keeps health.json: replaced at each transition, and every ten seconds as a sign of life. */
+export class Health {
+  readonly #path: string;
+  readonly #now: () => Date;
+  readonly #onTrouble: (message: string) => void;
+  readonly #beat: NodeJS.Timeout;
+  #record: HealthRecord;
+  #troubled = false;
+
+  constructor(folder: string, now: () => Date, onTrouble: (message: string) => void) {
+    this.#path = join(folder, FILE_NAME);
+    this.#now = now;
+    this.#onTrouble = onTrouble;
+    const time = now().toISOString();
+    this.#record = {
+      v: 1,
+      state: 'INIT',
+      live: true,
+      ready: false,
+      since: time,
+      updatedAt: time,
+      pid: process.pid,
+      childPid: null,
+      restarts: 0,
+      checks: [],
+      reason: null,
+    };
+    this.#write();
+    this.#beat = setInterval(() => this.#write(), BEAT_MS);
+    this.#beat.unref();
+  }
+
+  get state(): State {
+    return this.#record.state;
+  }
+
+  /** Goes to a state; `reason` is for people. */
+  enter(state: State, { childPid, checks, reason }: Transition = {}): void {
+    const { state: before, since } = this.#record;
+    this.#record = {
+      ...this.#record,
+      state,
+      live: state !== 'EXIT',
+      ready: state === 'READY',
+      since: state === before ? since : this.#now().toISOString(),
+      childPid: childPid ?? this.#record.childPid,
+      checks: checks ?? this.#record.checks,
+      reason: reason ?? null,
+    };
+    this.#write();
+  }
+
+  /** The last word. */
+  close(reason?: string): void {
+    clearInterval(this.#beat);
+    this.enter('EXIT', reason === undefined ? {} : { reason });
+  }
+
+  /** A health file that cannot be written makes the check fail by its age; it never stops a server. */
+  #write(): void {
+    this.#record.updatedAt = this.#now().toISOString();
+    try {
+      replaceFile(this.#path, Buffer.from(`${JSON.stringify(this.#record)}\n`), { mode: FILE_MODE });
+      this.#troubled = false;
+    } catch (error) {
+      if (!this.#troubled)
+        this.#onTrouble(error instanceof Failure ? error.message : `${this.#path}: not written`);
+      this.#troubled = true;
+    }
+  }
+}
+
+export interface HealthVerdict {
+  healthy: boolean;
+  /** One line that says why. */
+  message: string;
+}
+
+/** Judges the newest health.json: ready (or, with `live`, there at all), fresh, and its process alive. */
+export function checkHealth(runDir: string | undefined, live: boolean, now: Date): HealthVerdict {
+  const folders = runFolders(runDir);
+  const record = folders
+    .map((folder) => readRecord(join(folder, FILE_NAME)))
+    .filter((found) => found !== undefined)
+    .sort((a, b) => Date.parse(b.updatedAt) - Date.parse(a.updatedAt))[0];
+  if (record === undefined) {
+    return {
+      healthy: false,
+      message: `no health.json in ${folders.join(' or ')}: the entrypoint is not running`,
+    };
+  }
+  const fault = faultOf(record, live, now);
+  return { healthy: fault === undefined, message: fault ?? `${record.state} since ${record.since}` };
+}
+
+function faultOf(record: HealthRecord, live: boolean, now: Date): string | undefined {
+  const ageMs = now.getTime() - Date.parse(record.updatedAt);
+  if (!(ageMs < FRESH_MS)) return `health.json was last written ${Math.round(ageMs / 1000)} s ago`;
+  if (!record.live) return `the entrypoint has ended${record.reason === null ? '' : `: ${record.reason}`}`;
+  if (!runs(record.pid)) return `the entrypoint (process ${record.pid}) is gone`;
+  if (live || record.ready) return undefined;
+  return `not ready: ${record.state} since ${record.since}${record.reason === null ? '' : ` (${record.reason})`}`;
+}
+
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function readRecord(path: string): HealthRecord | undefined {
+  try {
+    const record = JSON.parse(readFileSync(path, 'utf8')) as Partial<HealthRecord>;
+    const whole = record.v === 1 && typeof record.pid === 'number' && typeof record.updatedAt === 'string';
+    return whole ? (record as HealthRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}

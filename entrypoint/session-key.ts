@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Owner } from '../src/model/layout.ts';
+import { readRegular } from '../src/store/read-file.ts';
+import { Refusal } from './exit.ts';
+import { writeFileFor, writing } from './password-file.ts';
+
+/** `<Fernet key>,<date without a time zone>`, as ComfyUI-Login writes and reads it. */
+const CONTENT = /^[A-Za-z0-9_-]{43}=,\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?$/;
+
+/** The key of the login's session cookies, in the node's own folder (domain.md §2). */
+export const sessionKeyPath = (nodeFolder: string): string => join(nodeFolder, '.secret-key.txt');
+
+/**
+ * Refuses a key file on which the node's import would fail, which opens the server (container.md O5, O6, O7).
+ * Gives whether there is a key.
+ */
+export function checkSessionKey(path: string): boolean {
+  const found = readRegular(path);
+  if (found.kind === 'missing') return false;
+  const fault =
+    found.kind === 'file' ? faultOf(found.bytes) : found.kind === 'unreadable' ? found.code : found.what;
+  if (fault === undefined) return true;
+  throw new Refusal({
+    code: 'session-key-broken',
+    message: `${path} ${fault}: ComfyUI-Login would fail to load, and ComfyUI would serve anyone`,
+    remedy: `remove ${path}: a new key is made at the next start, and everybody logs in again`,
+  });
+}
+
+function faultOf(bytes: Buffer): string | undefined {
+  const content = bytes.toString('latin1');
+  if (CONTENT.test(content)) return undefined;
+  if (content.trim() === '') return 'is empty';
+  const [key = '', date] = content.split(',');
+  if (date === undefined) return 'has no date behind the key';
+  if (!/^[A-Za-z0-9_-]{43}=$/.test(key)) return 'holds no Fernet key';
+  return /(?:Z|[+-]\d\d:?\d\d)\s*$/i.test(date)
+    ? 'has a date with a time zone'
+    : 'has a date that cannot be read';
+}
+
+/**
+ * Leaves a key that ComfyUI's user alone can read: whoever reads it forges sessions. `renew` makes a new one,
+ * which ends all sessions (container.md F11, F12). Throws a `Refusal` (74) where it cannot be written.
+ */
+export function provisionSessionKey(path: string, owner: Owner, renew: boolean): void {
+  writing(path, () => {
+    const now = readRegular(path);
+    const bytes = now.kind === 'file' && !renew ? now.bytes : newKey();
+    writeFileFor(path, bytes, owner);
+  });
+}
+
+function newKey(): Buffer {
+  const key = randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+  // The node compares with its local time; a day's difference does not matter within 30 days.
+  return Buffer.from(`${key},${new Date().toISOString().replace('Z', '')}`);
+}

@@ -1,0 +1,182 @@
+import { isAbsolute } from 'node:path';
+import type { Owner } from '../src/model/layout.ts';
+import { Secret } from '../src/model/secret.ts';
+import { duration, flag, oneOf, text, textOrFile, wholeNumber } from './environment.ts';
+import { Refusal } from './exit.ts';
+import { shellWords } from './shell-words.ts';
+
+/** The parts of the credential as the operator handed them in; none has been judged yet. */
+export interface GivenCredential {
+  username?: string;
+  password?: Secret;
+  bearer?: Secret;
+  /** From it the salt of a new bearer is derived (contract.md, Derived bearer). */
+  secretKey?: Secret;
+  /** The name that goes into the derived salt: the same as in the layout of the other hosts. */
+  service: string;
+}
+
+/** All that the environment says to the container (contract.md, Container). */
+export interface Settings {
+  comfyuiDir: string;
+  python?: string;
+  /** Who ComfyUI is to run as; absent: as we do. */
+  user?: Owner;
+  port: number;
+  args: string[];
+  /** `open`: without a login and without a proof, by the operator's explicit word. */
+  mode: 'protected' | 'open';
+  guests: boolean;
+  corsOrigin?: string;
+  verifyTimeoutMs: number;
+  /** How often the cheap part of the proof is repeated. */
+  verifyIntervalMs: number;
+  stopGraceMs: number;
+  credential: GivenCredential;
+  /** What was set and has no effect, in words for the log. */
+  notices: string[];
+}
+
+/** The variables that hold a part of the credential, under all their names (domain.md §3), or a key. */
+const PARTS = ['COMFYUI_USERNAME', 'COMFYUI_PASSWORD', 'COMFYUI_BEARER_TOKEN'] as const;
+const KEYS = ['COMFYUI_AUTH_SECRET_KEY', 'SECRET_KEY'] as const;
+const ALIASES: Readonly<Record<string, (typeof PARTS)[number]>> = {
+  COMFYUI_RAW_TOKEN: 'COMFYUI_PASSWORD',
+  QWEN_API_USER_TOKEN: 'COMFYUI_PASSWORD',
+  raw_token: 'COMFYUI_PASSWORD',
+  COMFYUI_API_TOKEN: 'COMFYUI_BEARER_TOKEN',
+  COMFYUI_AUTH_TOKEN: 'COMFYUI_BEARER_TOKEN',
+  bcrypt_hash: 'COMFYUI_BEARER_TOKEN',
+};
+const SCRUBBED = [...PARTS, ...KEYS, ...Object.keys(ALIASES)].flatMap((name) => [name, `${name}_FILE`]);
+
+/** Secrets of others that ComfyUI needs: they stay in its environment, and are kept out of the log. */
+const FOREIGN_SECRETS = ['HF_TOKEN', 'CIVITAI_TOKEN', 'QWEN_API_TOKEN'];
+
+const OPEN_WORD = 'yes-i-know';
+
+/** The environment for ComfyUI: any custom node is code, so the credential and the keys are not in it. */
+export function scrubbed(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !SCRUBBED.includes(name)));
+}
+
+/** Every secret that stands in the environment itself: none of them may reach the log. */
+export function secretsIn(env: NodeJS.ProcessEnv): Secret[] {
+  const names = [...SCRUBBED, ...FOREIGN_SECRETS].filter(
+    (name) => !name.endsWith('_FILE') && name !== 'COMFYUI_USERNAME',
+  );
+  return names.flatMap((name) => (text(env, name) === undefined ? [] : [new Secret(env[name] ?? '')]));
+}
+
+/** Reads the whole environment once. Throws a `Refusal` (78) that names the variable and the remedy. */
+export function readSettings(env: NodeJS.ProcessEnv, self: Owner | undefined): Settings {
+  const comfyuiDir = text(env, 'COMFYUI_DIR') ?? '/workspace/ComfyUI';
+  if (!isAbsolute(comfyuiDir)) {
+    throw refused('COMFYUI_DIR is no absolute path', 'set COMFYUI_DIR to the folder of ComfyUI’s main.py');
+  }
+  const python = text(env, 'COMFYUI_PYTHON');
+  const user = readUser(env, self);
+  const corsOrigin = readOrigin(env);
+  oneOf(env, 'LOG_FORMAT', ['text', 'json']);
+  return {
+    comfyuiDir,
+    ...(python !== undefined && { python }),
+    ...(user !== undefined && { user }),
+    port: wholeNumber(env, 'COMFYUI_PORT', { min: 1, max: 65_535 }) ?? 8188,
+    args: readArgs(env),
+    mode: readMode(env),
+    guests: flag(env, 'GUEST_MODE_ENABLED', false),
+    ...(corsOrigin !== undefined && { corsOrigin }),
+    verifyTimeoutMs: duration(env, 'VERIFY_TIMEOUT', 900_000, { minMs: 1000, maxMs: 86_400_000 }),
+    verifyIntervalMs: duration(env, 'VERIFY_INTERVAL', 30_000, { minMs: 1000, maxMs: 30_000 }),
+    stopGraceMs: duration(env, 'STOP_GRACE', 8000, { minMs: 0, maxMs: 3_600_000 }),
+    credential: readCredential(env),
+    notices: notices(env),
+  };
+}
+
+const refused = (message: string, remedy: string) =>
+  new Refusal({ code: 'setting-invalid', message, remedy });
+
+function readUser(env: NodeJS.ProcessEnv, self: Owner | undefined): Owner | undefined {
+  const bounds = { min: 0, max: 2 ** 32 - 2 };
+  const uid = wholeNumber(env, 'COMFYUI_UID', bounds);
+  const gid = wholeNumber(env, 'COMFYUI_GID', bounds);
+  if (uid === undefined && gid === undefined) return undefined;
+  // A group without a user, or a user that keeps root's group, is never what was meant.
+  if (uid === undefined) {
+    throw refused('COMFYUI_GID is set without COMFYUI_UID', 'set COMFYUI_UID too, or neither');
+  }
+  const wanted = { uid, gid: gid ?? uid };
+  if (self?.uid === 0) return wanted;
+  if (self?.uid === uid && (gid === undefined || self.gid === gid)) return undefined;
+  throw refused(
+    'COMFYUI_UID and COMFYUI_GID take effect only where the container starts as root',
+    'start it as root, or remove both variables',
+  );
+}
+
+function readArgs(env: NodeJS.ProcessEnv): string[] {
+  const words = shellWords(text(env, 'COMFYUI_ARGS') ?? '');
+  if (words !== undefined) return words;
+  throw refused('COMFYUI_ARGS has a quote that is never closed', 'write COMFYUI_ARGS as words of a shell');
+}
+
+function readMode(env: NodeJS.ProcessEnv): Settings['mode'] {
+  if (flag(env, 'COMFYUI_LOGIN_ENABLED', true)) return 'protected';
+  if (text(env, 'ALLOW_OPEN') === OPEN_WORD) return 'open';
+  throw new Refusal({
+    code: 'login-disabled',
+    message: 'COMFYUI_LOGIN_ENABLED is false: ComfyUI would serve anyone who reaches it',
+    remedy: `set COMFYUI_LOGIN_ENABLED=true, or ALLOW_OPEN=${OPEN_WORD} as well where an open server is meant`,
+  });
+}
+
+function readOrigin(env: NodeJS.ProcessEnv): string | undefined {
+  const value = text(env, 'COMFYUI_CORS_ORIGIN');
+  if (value === undefined) return undefined;
+  if (URL.canParse(value) && new URL(value).origin === value) return value;
+  throw refused(
+    'COMFYUI_CORS_ORIGIN is not one origin (a `*` would also switch off ComfyUI’s own origin check)',
+    'write it like https://ui.example, without a path',
+  );
+}
+
+function readCredential(env: NodeJS.ProcessEnv): GivenCredential {
+  const secret = (name: string) => {
+    const value = textOrFile(env, name);
+    return value === undefined ? undefined : new Secret(value);
+  };
+  const username = textOrFile(env, 'COMFYUI_USERNAME');
+  const password = secret('COMFYUI_PASSWORD');
+  const bearer = secret('COMFYUI_BEARER_TOKEN');
+  const secretKey = secret('COMFYUI_AUTH_SECRET_KEY') ?? secret('SECRET_KEY');
+  return {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(bearer !== undefined && { bearer }),
+    ...(secretKey !== undefined && { secretKey }),
+    service: text(env, 'COMFYUI_SERVICE') ?? 'comfyui',
+  };
+}
+
+/** What an operator may believe to have set. A request that would lessen the protection is refused instead. */
+function notices(env: NodeJS.ProcessEnv): string[] {
+  oneOf(env, 'EXPOSE_MODE', ['direct']);
+  const found: string[] = [];
+  if (flag(env, 'CORS_ENABLED', false)) {
+    found.push(
+      'CORS_ENABLED has no effect: name the one origin that may call ComfyUI in COMFYUI_CORS_ORIGIN',
+    );
+  }
+  for (const name of ['RESTART_BUDGET', 'RESTART_BACKOFF']) {
+    if (text(env, name) !== undefined) found.push(`${name} is not read: ComfyUI is not restarted here`);
+  }
+  for (const [alias, name] of Object.entries(ALIASES)) {
+    const set = (variable: string) => text(env, variable) ?? text(env, `${variable}_FILE`);
+    if (set(alias) !== undefined && set(name) === undefined) {
+      found.push(`${alias} is not read here: hand its value in as ${name}`);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,172 @@
+import type { ProbeFinding, ProbeReport } from '../src/probe/check.ts';
+import { checkOnce, type GateProgress, type ProbeTarget, prove } from '../src/probe/gate.ts';
+import type { Child } from './child.ts';
+import { ContainerExit, Refusal } from './exit.ts';
+import type { Health } from './health.ts';
+import type { Log } from './log.ts';
+import type { Stopper } from './stop.ts';
+
+/** Good rounds in a row that make the proof (reliability.md §3). */
+const ROUNDS = 3;
+
+/** An open server must not answer for long: the pause between two tries stays far below 300 ms. */
+const MAX_PAUSE_MS = 100;
+
+/** How often a start that takes long says that it is still going on. */
+const PROGRESS_MS = 10_000;
+
+/** A proof that no longer holds is tried again sooner. */
+const DEGRADED_INTERVAL_MS = 5000;
+
+export interface Supervision {
+  child: Child;
+  target: Omit<ProbeTarget, 'signal'>;
+  /** The deadline for the proof. */
+  timeoutMs: number;
+  /** How often the cheap part of the proof is repeated afterwards. */
+  intervalMs: number;
+  stopper: Stopper;
+  health: Health;
+  log: Log;
+}
+
+/**
+ * Watches a child from its start to its end: proves that it is protected, says `ready`, proves it again and
+ * again, and kills it where it is open. Gives the child's exit code; throws a `Refusal` (69, 76, 78) where it
+ * was stopped for a reason of ours.
+ */
+export async function supervise(supervision: Supervision): Promise<number> {
+  const { child, stopper, health, log } = supervision;
+  const over = new AbortController();
+  const ended = child.ended.finally(() => over.abort());
+  const onStop = () => over.abort();
+  stopper.asked.addEventListener('abort', onStop);
+  if (stopper.asked.aborted) onStop();
+
+  const verdict = await protect(supervision, over.signal);
+  if (verdict?.exit === ContainerExit.open) {
+    // First of all: each further moment is one in which anybody can use the server.
+    child.signal('SIGKILL');
+    health.enter('STOPPING', { reason: verdict.message });
+    await ended;
+    throw verdict;
+  }
+  if (verdict !== undefined && child.alive()) {
+    health.enter('STOPPING', { reason: verdict.message });
+    stopper.stop();
+    await ended;
+    throw verdict;
+  }
+  if (stopper.asked.aborted) {
+    health.enter('STOPPING', { reason: 'asked to stop' });
+    log.info('stopping', 'asked ComfyUI to stop');
+  }
+  return ended;
+}
+
+/** Why the child must not go on; undefined where it has ended or is to be stopped. */
+async function protect(supervision: Supervision, over: AbortSignal): Promise<Refusal | undefined> {
+  try {
+    return (await proveStart(supervision, over)) ?? (await keepProving(supervision, over));
+  } catch (error) {
+    if (over.aborted) return undefined;
+    throw error;
+  }
+}
+
+async function proveStart(supervision: Supervision, over: AbortSignal): Promise<Refusal | undefined> {
+  const { child, target, timeoutMs, health, log } = supervision;
+  const report = await prove({
+    ...target,
+    rounds: ROUNDS,
+    timeoutMs,
+    maxPauseMs: MAX_PAUSE_MS,
+    signal: over,
+    identity: () => (child.alive() ? String(child.pid) : undefined),
+    onProgress: tellProgress(supervision),
+  });
+  if (report.status !== 'proved') return refusalOf(report, target.url);
+  health.enter('READY', { checks: report.checks });
+  const readyAfterMs = Math.round(report.readyAfterMs ?? 0);
+  log.info('ready', `protected and answering at ${target.url}, proven after ${readyAfterMs / 1000} s`, {
+    url: target.url,
+    readyAfterMs,
+  });
+  for (const { code } of report.findings)
+    log.warning(code, wordsOf(code) ?? 'see the documentation of this code');
+  return undefined;
+}
+
+/** Goes from STARTING to VERIFY at the first good round, and says every ten seconds how long it has been. */
+function tellProgress({ health, log, target }: Supervision): (progress: GateProgress) => void {
+  let nextMs = PROGRESS_MS;
+  return ({ elapsedMs, state }) => {
+    if (state === 'proved' && health.state === 'STARTING') health.enter('VERIFY');
+    if (state !== 'proved' && health.state === 'VERIFY') health.enter('STARTING');
+    if (elapsedMs < nextMs) return;
+    nextMs = elapsedMs + PROGRESS_MS;
+    log.info('starting', `waiting for ${target.url}: ${state} after ${Math.round(elapsedMs / 1000)} s`);
+  };
+}
+
+/** The cheap part of the proof, for as long as the child lives. Gives why it has to be killed. */
+async function keepProving(supervision: Supervision, over: AbortSignal): Promise<Refusal | undefined> {
+  const { target, intervalMs, health, log } = supervision;
+  for (;;) {
+    const degraded = health.state === 'DEGRADED';
+    await target.clock.wait(degraded ? Math.min(DEGRADED_INTERVAL_MS, intervalMs) : intervalMs, over);
+    const report = await checkOnce({ ...target, signal: over });
+    const { status, checks } = report;
+    if (status === 'open') return refusalOf(report, target.url);
+    if (status === 'proved') {
+      if (degraded) log.info('recovered', 'the proof holds again');
+      health.enter('READY', { checks });
+    } else {
+      if (!degraded)
+        log.warning('degraded', `the proof cannot be repeated: ${status} ${codesOf(report.findings)}`);
+      health.enter('DEGRADED', { checks, reason: status });
+    }
+  }
+}
+
+const codesOf = (findings: readonly ProbeFinding[]): string => findings.map(({ code }) => code).join(', ');
+
+function refusalOf({ status, findings }: ProbeReport, url: string): Refusal {
+  const codes = codesOf(findings) || status;
+  const why = findings.map(({ code }) => wordsOf(code)).find((words) => words !== undefined);
+  if (status === 'open') {
+    return new Refusal({
+      code: 'open',
+      exit: ContainerExit.open,
+      message: `ComfyUI answered without a credential (${codes}): it was killed`,
+      remedy: 'look above for the error with which ComfyUI-Login failed to load, and correct that',
+    });
+  }
+  if (status === 'refused') {
+    return new Refusal({
+      code: 'refused',
+      message: `ComfyUI is protected, but does not take the credential (${codes})${why === undefined ? '' : `: ${why}`}`,
+      remedy: 'see that the command runs the ComfyUI of COMFYUI_DIR, and that it listens at COMFYUI_PORT',
+    });
+  }
+  return new Refusal({
+    code: 'never-ready',
+    exit: ContainerExit.neverReady,
+    message: `ComfyUI did not answer as it should at ${url} in time (${codes})${why === undefined ? '' : `: ${why}`}`,
+    remedy: 'look above for what it was doing; raise VERIFY_TIMEOUT where it only needs longer',
+  });
+}
+
+/** What a finding of the probe means inside the container. */
+function wordsOf(code: ProbeFinding['code']): string | undefined {
+  const words: Partial<Record<ProbeFinding['code'], string>> = {
+    'bearer-refused': 'another process answers, or it reads another PASSWORD file',
+    'password-refused': 'the bearer works, the login form does not take the password',
+    'origin-required': 'it only takes the bearer from one origin: set COMFYUI_CORS_ORIGIN to it',
+    'open-by-suffix': 'paths that end in .js, .css or .ico need no login in this ComfyUI-Login',
+    'not-comfyui': 'what answers is no ComfyUI',
+    redirected: 'it redirects elsewhere',
+    'guest-mode-on': 'its login page offers guest mode',
+  };
+  return words[code];
+}
