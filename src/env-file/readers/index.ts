@@ -1,19 +1,34 @@
 import type { ReaderName, ReaderSpec } from '../../model/layout.ts';
 import { composeReaders } from './compose.ts';
+import { earlyComposeReaders } from './compose-early.ts';
+import { composeV1Readers } from './compose-v1.ts';
+import { dockerRunReaders } from './docker-run.ts';
 import { dotenvReaders } from './dotenv.ts';
+import { kubectlReaders } from './kubectl.ts';
+import { nodeReaders } from './node.ts';
+import { posixReaders } from './posix.ts';
+import { pythonDotenvReaders } from './python-dotenv.ts';
 import type { EnvReader } from './reader.ts';
+import { systemdReaders } from './systemd.ts';
 
 export type { EnvReader, ReadFault, ReadOutcome, ReadValue } from './reader.ts';
 
 /** Every model, by name; within a name the newest version first. */
-const READERS: Partial<Record<ReaderName, readonly EnvReader[]>> = {
-  compose: composeReaders,
+const READERS: Record<ReaderName, readonly EnvReader[]> = {
+  compose: [...composeReaders, ...earlyComposeReaders],
+  'compose-v1': composeV1Readers,
+  'docker-run': dockerRunReaders,
   dotenv: dotenvReaders,
+  'python-dotenv': pythonDotenvReaders,
+  posix: posixReaders,
+  systemd: systemdReaders,
+  node: nodeReaders,
+  kubectl: kubectlReaders,
 };
 
 /** All versions of a reader that a spec covers, newest first. */
 export function readersFor(spec: ReaderSpec): EnvReader[] {
-  const versions = READERS[spec.name] ?? [];
+  const versions = READERS[spec.name];
   if (spec.since === undefined) return [...versions];
   const since = spec.since;
   // A version reaches up to the next newer one: those that end at or before `since` are left out.

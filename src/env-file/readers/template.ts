@@ -6,9 +6,10 @@ export interface Substituted {
   expanded: boolean;
 }
 
-type Lookup = (name: string) => string | undefined;
+export type Lookup = (name: string) => string | undefined;
 
-class BadTemplate extends Error {}
+/** A template that Compose refuses, at whatever depth. */
+export class BadTemplate extends Error {}
 
 // compose-go template/template.go since 1.16; `.` is Go's: everything but a line feed.
 const PATTERN = /\$(?:(\$)|([_a-z][_a-z0-9]*)|\{(?:([_a-z][_a-z0-9]*(?::?[-+?]([^\n]*))?)\}|()))/giu;
@@ -45,7 +46,7 @@ function replaceBraced(match: string, lookup: Lookup): string {
   const close = closingBrace(match);
   const inner = close < 0 ? match.slice(2, -1) : match.slice(2, close);
   const rest = close < 0 ? '' : match.slice(close + 1);
-  const value = applyOperator(firstOperator(match), inner, lookup);
+  const value = applyOperator(firstOperator(match), inner, lookup, (word) => run(word, lookup).text);
   if (value === undefined) return lookup(inner) ?? '';
   return value + run(rest, lookup).text;
 }
@@ -66,7 +67,7 @@ function closingBrace(text: string): number {
 }
 
 // Go sorts the operators by where they stand; the insertion sort below is what `sort.Slice` does to six elements.
-function firstOperator(text: string): string {
+export function firstOperator(text: string): string {
   const sorted = [...OPERATORS];
   const before = (a: string, b: string) => {
     const [atA, atB] = [text.indexOf(a), text.indexOf(b)];
@@ -80,11 +81,17 @@ function firstOperator(text: string): string {
   return sorted[0] ?? '';
 }
 
-function applyOperator(operator: string, inner: string, lookup: Lookup): string | undefined {
+/** Applies one operator to `name<operator>word`; undefined where it does not stand there. */
+export function applyOperator(
+  operator: string,
+  inner: string,
+  lookup: Lookup,
+  interpolate: (template: string, lookup: Lookup) => string,
+): string | undefined {
   const at = inner.indexOf(operator);
   if (at < 0) return undefined;
   const value = lookup(inner.slice(0, at));
-  const word = run(inner.slice(at + operator.length), lookup).text;
+  const word = interpolate(inner.slice(at + operator.length), lookup);
   const present = operator.startsWith(':') ? value !== undefined && value !== '' : value !== undefined;
   if (operator.endsWith('+')) return present ? word : (value ?? '');
   if (present) return value;
