@@ -65,11 +65,11 @@ function read20(text: string): ReadOutcome {
     const key = trim(source.slice(at, equals), SPACE);
     if (key === '') break;
     const line = lines.at(skip(source, at, BLANKS));
-    at = equals + 1;
+    at = skip(source, equals + 1, SPACE);
     // A quote that nothing closes in a last line without a line end: the key is lost.
     const open = isQuote(source.charAt(at)) && source.indexOf(source.charAt(at), at + 1) < 0;
     if (open && lineStop(source, at) === source.length) continue;
-    const found = readQuoted(source, at) ?? readBare(source, at, SPACE, lineStop(source, at) < source.length);
+    const found = readQuoted(source, at) ?? readBare(source, at, SPACE);
     values.set(key.startsWith(EXPORT) ? key.slice(EXPORT.length) : key, { value: found.text, line });
     at = found.end;
   }
@@ -90,10 +90,10 @@ function readQuoted(text: string, from: number): Found | undefined {
   return { text: quote === '"' ? inner.replaceAll('\\n', '\n') : inner, end: lineStop(text, close + 1) };
 }
 
-function readBare(text: string, from: number, blanks: string, cutsComment = true): Found {
+function readBare(text: string, from: number, blanks: string): Found {
   const end = lineStop(text, from);
   const line = text.slice(from, end);
-  const hash = cutsComment ? line.indexOf('#') : -1;
+  const hash = line.indexOf('#');
   return { text: trim(hash < 0 ? line : line.slice(0, hash), blanks), end };
 }
 
