@@ -40,8 +40,13 @@ export function makeFolder(path: string): void {
 /** Removes folders that were made, innermost first; one that somebody has since used stays. */
 export function removeFolders(outermostFirst: readonly string[]): void {
   for (const folder of [...outermostFirst].reverse()) {
-    attempt('remove the folder', folder, () =>
-      unless(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => rmdirSync(folder)),
+    const remove = () => {
+      rmdirSync(folder);
+      return true;
+    };
+    const removed = attempt('remove the folder', folder, () =>
+      unless(['ENOENT', 'ENOTEMPTY', 'EEXIST'], remove),
     );
+    if (removed) syncFolder(dirname(folder));
   }
 }

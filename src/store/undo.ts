@@ -65,7 +65,10 @@ export function notRestored(journal: Journal, why: string, remedy?: string): Fai
   });
 }
 
-function refuseForeign(journal: Journal, stands: Map<JournalFile, Standing>): void {
+/** Nothing is put back over what is somebody else's, or could be. */
+function refuseUnclear(journal: Journal, stands: Map<JournalFile, Standing>): void {
+  const unreadable = journal.files.find((file) => stands.get(file) === 'unreadable');
+  if (unreadable !== undefined) throw notRestored(journal, `${unreadable.path} cannot be read`);
   const foreign = journal.files.filter((file) => stands.get(file) === 'foreign');
   if (foreign.length === 0) return;
   const names = foreign.map((file) => file.path).join(', ');
@@ -76,9 +79,9 @@ function refuseForeign(journal: Journal, stands: Map<JournalFile, Standing>): vo
   );
 }
 
-/** The folders of all files; one that was still to be made is left out. */
-const foldersOf = (journal: Journal): string[] =>
-  [...new Set(journal.files.map((file) => dirname(file.path)))].filter(exists);
+/** The folders of files; one that was still to be made is left out. */
+const foldersOf = (files: readonly JournalFile[]): string[] =>
+  [...new Set(files.map((file) => dirname(file.path)))].filter(exists);
 
 function putBack(journal: Journal, file: JournalFile): void {
   if (file.before === null) removeFile(file.path);
@@ -101,16 +104,16 @@ function verifyRestored(journal: Journal, file: JournalFile): void {
 
 /**
  * Puts every file back as the journal says it was: by rename, which needs no space. Can be repeated after a kill
- * at any point. Throws a Failure of exit 6 where that is not possible; then as much as could be was put back, or
- * nothing was touched where a file is somebody else's.
+ * at any point. Throws a Failure of exit 6 where that is not possible; where a file is somebody else's, or cannot be
+ * read, before anything was touched.
  */
 export function restoreFiles(journal: Journal): void {
   try {
     const stands = new Map(journal.files.map((file) => [file, standing(journal, file)]));
-    refuseForeign(journal, stands);
+    refuseUnclear(journal, stands);
     const replaced = journal.files.filter((file) => stands.get(file) === 'new');
     for (const file of replaced) putBack(journal, file);
-    for (const folder of foldersOf(journal)) syncFolder(folder);
+    for (const folder of foldersOf(replaced)) syncFolder(folder);
     for (const file of replaced) verifyRestored(journal, file);
   } catch (error) {
     if (error instanceof Failure && error.exit !== Exit.notRestored)
@@ -125,7 +128,7 @@ function removeBeside(journal: Journal): void {
     removeFile(keptName(journal, file));
     removeFile(stagedName(journal, file));
   }
-  for (const folder of foldersOf(journal)) syncFolder(folder);
+  for (const folder of foldersOf(journal.files)) syncFolder(folder);
 }
 
 /** After `restoreFiles`: removes what the transaction put beside the files, its folders, its backup, its journal. */
