@@ -10,9 +10,6 @@ const TRY_MS = 5_000;
 
 const LONGEST_PAUSE_MS = 500;
 
-/** A credential refused in this many rounds in a row will not be accepted by waiting. */
-const SETTLED_ROUNDS = 2;
-
 export interface GateProgress {
   elapsedMs: number;
   /** What the last round found; `proved` means that this round was good. */
@@ -80,7 +77,7 @@ export async function prove(options: GateOptions): Promise<ProbeReport> {
     tally.count(round, who);
     options.onProgress?.({ elapsedMs: elapsed(), state: round.status, round: tally.good });
     if (tally.good >= rounds) return { ...reportOf(round), readyAfterMs: elapsed() };
-    if (tally.settled >= SETTLED_ROUNDS) return reportOf(round);
+    if (tally.isSettled) return reportOf(round);
     await clock.wait(Math.max(0, Math.min(pace.after(round), left())), options.signal);
   }
   return overdue(tally.last);

@@ -1,6 +1,7 @@
 import type { Clock } from '../platform/clock.ts';
 import { CHECK_IDS, type Check, type CheckId, type ProbeFinding, type ProbeStatus } from './check.ts';
 import type { Steps } from './steps.ts';
+import type { Settled } from './verdict.ts';
 
 /** How far a round goes: the cheap part, all that may be repeated, or also what is done once per gate. */
 export type Depth = 'cheap' | 'repeated' | 'full';
@@ -16,8 +17,8 @@ export interface Round {
   status: ProbeStatus;
   checks: Check[];
   findings: ProbeFinding[];
-  /** True where another round cannot be better. */
-  settled: boolean;
+  /** Whether another round cannot be better. */
+  settled: Settled | undefined;
   retryAfterMs: number;
 }
 
@@ -27,7 +28,7 @@ export interface Round {
  * on a server without PASSWORD that very request would set the password (reliability.md §3).
  */
 export async function askRound(steps: Steps, depth: Depth, timeoutMs: number, clock: Clock): Promise<Round> {
-  const round: Round = { status: 'proved', checks: [], findings: [], settled: false, retryAfterMs: 0 };
+  const round: Round = { status: 'proved', checks: [], findings: [], settled: undefined, retryAfterMs: 0 };
   for (const id of REACH[depth]) {
     if (round.status !== 'proved') {
       round.checks.push({ id, verdict: 'skip', ms: 0 });
@@ -51,7 +52,7 @@ export async function askRound(steps: Steps, depth: Depth, timeoutMs: number, cl
     });
     if (judgement.finding !== undefined) round.findings.push(judgement.finding);
     round.status = judgement.means;
-    round.settled = judgement.settled === true;
+    round.settled = judgement.settled;
     round.retryAfterMs = judgement.retryAfterMs ?? 0;
   }
   return round;

@@ -6,20 +6,28 @@ const FIRST_PAUSE_MS = 50;
 /** Between two good rounds: long enough to meet a server that is not the same twice. */
 const BETWEEN_ROUNDS_MS = 50;
 
+/** A credential refused in this many rounds in a row will not be accepted by waiting. */
+const SETTLED_ROUNDS = 2;
+
 /** Counts rounds in a row that one process answered: the good ones, and those that cannot get better. */
 export class Tally {
   good = 0;
-  settled = 0;
   last: Round | undefined;
+  #settled = 0;
   #process: string | undefined;
 
   /** Says who will answer next; another process starts the counts anew. */
   meet(process: string | undefined): void {
     if (process !== this.#process) {
       this.good = 0;
-      this.settled = 0;
+      this.#settled = 0;
     }
     this.#process = process;
+  }
+
+  /** Whether no further round can be better. */
+  get isSettled(): boolean {
+    return this.#settled >= SETTLED_ROUNDS;
   }
 
   /** Counts a round; one during which the process changed counts for neither. */
@@ -30,7 +38,8 @@ export class Tally {
       return;
     }
     this.good = round.status === 'proved' ? this.good + 1 : 0;
-    this.settled = round.settled ? this.settled + 1 : 0;
+    if (round.settled === 'now') this.#settled = SETTLED_ROUNDS;
+    else this.#settled = round.settled === undefined ? 0 : this.#settled + 1;
   }
 }
 

@@ -3,13 +3,15 @@ import type { Address } from './address.ts';
 import type { CheckVerdict, ProbeFinding, ProbeStatus } from './check.ts';
 import type { Answer } from './request.ts';
 
+export type Settled = 'now' | 'if-repeated';
+
 /** What one answer means: for its check, and for the round that it belongs to. */
 export interface Judgement {
   verdict: CheckVerdict;
   /** What the round is where it ends here; `proved` lets it go on. */
   means: ProbeStatus;
-  /** True where asking again cannot make it better. */
-  settled?: boolean;
+  /** Whether asking again cannot make it better: for certain, or where the next round says the same. */
+  settled?: Settled;
   detail?: string;
   finding?: ProbeFinding;
   /** The server wants to be left alone for this long. */
@@ -34,7 +36,7 @@ function fault(
 const openBy = (code: FindingCode, args: FindingArgs = {}) => fault('fail', 'open', code, args);
 
 const refusedBy = (code: FindingCode, args: FindingArgs = {}) =>
-  fault('fail', 'refused', code, args, { settled: true });
+  fault('fail', 'refused', code, args, { settled: 'if-repeated' });
 
 const notReady = (reason: string, args: FindingArgs = {}) =>
   fault('unknown', 'not-ready', 'not-ready', { reason, ...args }, { detail: reason });
@@ -76,7 +78,7 @@ function foreign(reply: Reply, address: Address): Judgement {
       'unknown',
       'redirected',
       { to: to.origin, httpStatus: reply.status },
-      { settled: true },
+      { settled: 'if-repeated' },
     );
   }
   // A 404 may be a proxy that does not know its backend yet; a page in place of the data stays one.
@@ -85,7 +87,7 @@ function foreign(reply: Reply, address: Address): Judgement {
     'unknown',
     'not-comfyui',
     { httpStatus: reply.status },
-    { settled: isSuccess(reply) },
+    isSuccess(reply) ? { settled: 'if-repeated' } : {},
   );
 }
 
@@ -169,12 +171,18 @@ const saysWrong = (reply: Reply, address: Address) => {
   return wrong || reply.status === 401 || reply.status === 403;
 };
 
+/** The form is posted after good rounds only, and once: what it says then stands. */
+const forGood = (judgement: Judgement): Judgement =>
+  judgement.settled === undefined ? judgement : { ...judgement, settled: 'now' };
+
 /** ⑥: the form with the right password must lead to `/` with a cookie; a wrong one is answered 302 as well. */
 export function judgePassword(answer: Answer, address: Address): Judgement {
   return onReply(answer, (reply) => {
     if (letIn(reply, address)) return good;
-    if (saysWrong(reply, address)) return refusedBy('password-refused', { httpStatus: reply.status });
-    return foreign(reply, address);
+    const wrong = saysWrong(reply, address);
+    return forGood(
+      wrong ? refusedBy('password-refused', { httpStatus: reply.status }) : foreign(reply, address),
+    );
   });
 }
 
@@ -182,5 +190,5 @@ export function judgePassword(answer: Answer, address: Address): Judgement {
 export function judgeWrongPassword(answer: Answer, address: Address): Judgement {
   if (answer.kind === 'reply' && letIn(answer, address)) return openBy('open', { by: 'wrong-password' });
   if (answer.kind === 'reply' && answer.status === 429) return { ...good, detail: 'throttled' };
-  return onReply(answer, (reply) => (saysWrong(reply, address) ? good : foreign(reply, address)));
+  return onReply(answer, (reply) => (saysWrong(reply, address) ? good : forGood(foreign(reply, address))));
 }

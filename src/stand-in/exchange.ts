@@ -19,6 +19,8 @@ export interface Reply {
   status: number;
   headers: Record<string, string>;
   body: string | Buffer;
+  /** Thrown by its handler, as aiohttp allows: what stands around the handler adds no headers to it. */
+  raised?: true;
 }
 
 const decode = (text: string) => {

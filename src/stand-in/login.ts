@@ -76,7 +76,8 @@ export class Login {
       return method === 'GET' || (method === 'POST' && GUEST_POSTS.includes(path)) ? undefined : json({});
     }
     if (this.#hasToken(exchange, token)) return undefined;
-    if (alwaysRedirect || exchange.header('accept')?.includes('text/html') === true) return found('/login');
+    if (alwaysRedirect || exchange.header('accept')?.includes('text/html') === true)
+      return { ...found('/login'), raised: true };
     return json({ error: 'Authentication required.' }, 401);
   }
 
@@ -96,7 +97,7 @@ export class Login {
 
   #page(exchange: Exchange): Reply {
     const { store } = this.#options;
-    if (this.#session(exchange).logged_in === true) return found('/');
+    if (this.#session(exchange).logged_in === true) return { ...found('/'), raised: true };
     const first = !store.exists;
     return html(
       page({

@@ -54,13 +54,14 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
       return refusal ?? (await login?.route(exchange)) ?? (await routes.route(exchange));
     } catch (error) {
       log.line(`Error handling request: ${error instanceof Error ? error.message : String(error)}`);
-      return text('500 Internal Server Error\n\nServer got itself in trouble', 500);
+      return { ...text('500 Internal Server Error\n\nServer got itself in trouble', 500), raised: true };
     }
   }
 
   const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
     const reply = await answer(exchangeOf(request));
-    send(response, { ...reply, headers: { ...corsHeaders(flags.corsOrigin), ...reply.headers } });
+    const added = reply.raised ? {} : corsHeaders(flags.corsOrigin);
+    send(response, { ...reply, headers: { ...added, ...reply.headers } });
   });
   const host = options.host ?? '127.0.0.1';
   server.listen(options.port, host);
