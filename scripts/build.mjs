@@ -48,6 +48,8 @@ for (const [face, entry] of Object.entries(faces)) {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    // ESM first: the UMD builds of some packages load their parts in a way that no bundler follows.
+    mainFields: ['module', 'main'],
     minify: true,
     keepNames: false,
     legalComments: 'none',

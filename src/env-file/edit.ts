@@ -52,13 +52,16 @@ export function editEnv(
   if (nul >= 0)
     return refuse([{ reader: '*', reason: 'nul-in-file', line: EnvDocument.parse(text).lineAt(nul) }]);
   const before = models.map((model) => model.read(text));
+  const document = EnvDocument.parse(text);
+  const rewritten = linesOf(document, edits);
   const rejected = models.flatMap((model, at): EditRefusal[] => {
     const old = before[at];
-    return old === undefined || old.ok ? [] : [{ reader: model.id, reason: old.reason, line: old.line }];
+    // A line that is about to be rewritten may be what the program gives up on: the new text will tell.
+    if (old === undefined || old.ok || rewritten.has(old.line) || hasNewer(models, at)) return [];
+    return [{ reader: model.id, reason: old.reason, line: old.line }];
   });
   if (rejected.length > 0) return refuse(rejected);
 
-  const document = EnvDocument.parse(text);
   const pending = edits.filter((edit) => !isDone(document, edit, before));
   const refusals: EditRefusal[] = [];
   const removedDuplicates: string[] = [];
@@ -72,8 +75,25 @@ export function editEnv(
   const changed = pending.map((edit) => edit.key);
   if (changed.length === 0) return { ok: true, text, changed, removedDuplicates, notes };
   const edited = document.toString();
-  const faults = models.flatMap((model, at) => compare(model, before[at], model.read(edited), pending));
+  const faults = models.flatMap((model, at) => {
+    const [old, now] = [before[at], model.read(edited)];
+    return old?.ok === false && !now.ok && hasNewer(models, at) ? [] : compare(model, old, now, pending);
+  });
   return faults.length > 0 ? refuse(faults) : { ok: true, text: edited, changed, removedDuplicates, notes };
+}
+
+/** The first lines of all statements that the edits touch. */
+function linesOf(document: EnvDocument, edits: readonly EnvEdit[]): Set<number> {
+  const statements = edits.flatMap((edit) => document.statements(edit.key));
+  return new Set(statements.map((statement) => document.lineAt(statement.start)));
+}
+
+/**
+ * Whether a newer version of the same program is among the models. An older one that gives up on the file as it
+ * stands cannot be the one that is deployed: it is heard only where it reads the file.
+ */
+function hasNewer(models: readonly EnvReader[], at: number): boolean {
+  return models.slice(0, at).some((model) => model.name === models[at]?.name);
 }
 
 function refuse(refusals: EditRefusal[]): EditResult {
@@ -133,12 +153,14 @@ function compare(
   edits: readonly EnvEdit[],
 ): EditRefusal[] {
   if (!now.ok) return [{ reader: model.id, reason: now.reason, line: now.line }];
-  if (old === undefined || !old.ok) return [];
   const wanted = new Map(edits.map((edit) => [edit.key, edit.value]));
-  const keys = new Set([...old.values.keys(), ...now.values.keys(), ...wanted.keys()]);
+  // A program that gave up on the old text has no neighbours to compare.
+  const keys = old?.ok
+    ? new Set([...old.values.keys(), ...now.values.keys(), ...wanted.keys()])
+    : wanted.keys();
   return [...keys].flatMap((key): EditRefusal[] => {
     const got = now.values.get(key);
-    const expected = wanted.has(key) ? wanted.get(key) : old.values.get(key)?.value;
+    const expected = wanted.has(key) || !old?.ok ? wanted.get(key) : old.values.get(key)?.value;
     if (got?.value === expected) return [];
     return [{ key, reader: model.id, reason: wanted.has(key) ? 'unspellable' : 'neighbour-changed' }];
   });

@@ -36,14 +36,20 @@ export interface WantedParts {
   variables?: ReadonlyMap<string, Secret>;
 }
 
-export type WriteResult = { ok: true; bytes: Buffer } | { ok: false; findings: Finding[] };
+/** `bytes` is null where there is no file and nothing is known to put into one; `changed` names keys or parts. */
+export type WriteResult =
+  | { ok: true; bytes: Buffer | null; changed: string[] }
+  | { ok: false; findings: Finding[] };
+
+/** A location that already holds what is wanted, down to the last byte. */
+export const asItIs = (bytes: Buffer | null): WriteResult => ({ ok: true, bytes, changed: [] });
 
 /** One kind of place: how its bytes are read, and how they are changed. Bytes in, bytes out; files are not touched. */
 export interface Adapter<L extends AnyLocation> {
   readonly kind: L['kind'];
   slots(location: L): Slot[];
-  /** What stands in the bytes. */
-  read(bytes: Buffer, location: L): LocationContent;
+  /** What stands in the bytes. `expected` decides which of several readings was meant. */
+  read(bytes: Buffer, location: L, expected?: WantedParts): LocationContent;
   /** The bytes with the wanted parts in them; identical bytes where nothing is to be done. `null`: no file yet. */
   write(bytes: Buffer | null, location: L, wanted: WantedParts): WriteResult;
 }

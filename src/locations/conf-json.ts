@@ -4,7 +4,7 @@ import type { Part } from '../model/credential.ts';
 import { finding, type Place } from '../model/finding.ts';
 import type { ConfLocation } from '../model/layout.ts';
 import { Secret } from '../model/secret.ts';
-import { type Adapter, type HeldPart, type WantedParts, wantedPart } from './adapter.ts';
+import { type Adapter, asItIs, type HeldPart, type WantedParts, wantedPart } from './adapter.ts';
 
 /** The fields of both shapes that hold a part (domain.md §4). `password` is there in shape A only, and not always. */
 const FIELDS: readonly { field: string; part: Part; always: boolean }[] = [
@@ -124,11 +124,13 @@ export const confJson: Adapter<ConfLocation> = {
       const place: Place = { path: location.path, kind: 'conf-json', line: conf.line };
       return { ok: false, findings: [finding('conf-malformed', { location: place })] };
     }
+    const due = edits(conf, wanted);
+    if (due.length === 0) return asItIs(bytes);
     let text = conf.text;
-    for (const { path, value } of edits(conf, wanted)) {
+    for (const { path, value } of due) {
       text = applyEdits(text, modify(text, path, value, { formattingOptions: formatting(text) }));
     }
-    const same = bytes !== null && text === conf.text;
-    return { ok: true, bytes: same ? bytes : Buffer.from(conf.bom + text, 'utf8') };
+    const changed = due.map(({ path }) => path.join('.'));
+    return { ok: true, bytes: Buffer.from(conf.bom + text, 'utf8'), changed };
   },
 };

@@ -3,7 +3,7 @@ import type { Finding, Place } from '../model/finding.ts';
 import { finding } from '../model/finding.ts';
 import type { PasswordFileLocation } from '../model/layout.ts';
 import { Secret } from '../model/secret.ts';
-import type { Adapter, LocationContent } from './adapter.ts';
+import { type Adapter, asItIs, type LocationContent } from './adapter.ts';
 
 /** What is wrong with the raw bytes of a PASSWORD file (contract.md, `password-file-malformed`). */
 export type PasswordFileFault =
@@ -75,12 +75,14 @@ export const passwordFile: Adapter<PasswordFileLocation> = {
   },
 
   write(bytes, _location, wanted) {
-    if (wanted.bearer === undefined) return { ok: true, bytes: bytes ?? Buffer.alloc(0) };
-    if (bytes !== null) {
-      const now = parsePasswordFile(bytes);
-      const good = now.bearer === wanted.bearer.reveal() && now.username === wanted.username;
-      if (good && now.fault === undefined) return { ok: true, bytes };
-    }
-    return { ok: true, bytes: formatPasswordFile(wanted.bearer, wanted.username) };
+    if (wanted.bearer === undefined) return asItIs(bytes);
+    const now = bytes === null ? undefined : parsePasswordFile(bytes);
+    const changed = [
+      ...(now?.bearer === wanted.bearer.reveal() ? [] : ['bearer']),
+      ...(now?.username === wanted.username ? [] : ['username']),
+      ...(now?.fault === undefined ? [] : [now.fault]),
+    ];
+    if (changed.length === 0) return asItIs(bytes);
+    return { ok: true, bytes: formatPasswordFile(wanted.bearer, wanted.username), changed };
   },
 };

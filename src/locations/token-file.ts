@@ -1,7 +1,7 @@
 import { finding, type Place } from '../model/finding.ts';
 import type { TokenFileLocation } from '../model/layout.ts';
 import { Secret } from '../model/secret.ts';
-import { type Adapter, wantedPart } from './adapter.ts';
+import { type Adapter, asItIs, wantedPart } from './adapter.ts';
 
 const LINE_END = /(\r?\n)?$/;
 
@@ -23,11 +23,11 @@ export const tokenFile: Adapter<TokenFileLocation> = {
 
   write(bytes, location, wanted) {
     const value = wantedPart(wanted, location.holds);
-    if (value === undefined) return { ok: true, bytes: bytes ?? Buffer.alloc(0) };
+    if (value === undefined) return asItIs(bytes);
     const end = LINE_END.exec(bytes?.toString('utf8') ?? '')?.[0] ?? '';
-    const next = Buffer.from(value + (end === '' ? '' : '\n'));
     // A file that already says so is left alone, down to the spelling of its line end.
-    const same = bytes !== null && bytes.toString('utf8') === value + end;
-    return { ok: true, bytes: same ? bytes : next };
+    if (bytes?.toString('utf8') === value + end) return asItIs(bytes);
+    const next = Buffer.from(value + (end === '' ? '' : '\n'));
+    return { ok: true, bytes: next, changed: [location.holds] };
   },
 };

@@ -40,6 +40,7 @@ const FINDINGS = {
   'legacy-password-file': 'error',
   'login-disabled': 'critical',
   'conf-malformed': 'error',
+  'credential-unknown': 'error',
   down: 'error',
   'not-ready': 'error',
   open: 'critical',

@@ -55,6 +55,8 @@ export interface EnvFileLocation {
   required: string[];
   /** Keys that are added with this value where they are missing. */
   defaults: Record<string, string>;
+  /** Comment lines, from the template, that go above a key that is added. */
+  comments?: Record<string, string[]>;
 }
 
 export interface EnvKeyLocation {

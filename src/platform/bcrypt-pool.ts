@@ -20,37 +20,64 @@ const MAX_WORKERS = 4;
 /** Whether this thread is a bcrypt worker; a face's main then only serves, and does nothing else. */
 export function servesBcrypt(): boolean {
   if (isMainThread || workerData !== ROLE) return false;
-  parentPort?.on('message', ([id, password, bearer]: [number, string, string]) => {
-    parentPort?.postMessage([id, verifies(new Secret(password), new Secret(bearer))]);
+  parentPort?.on('message', ([password, bearer]: [string, string]) => {
+    parentPort?.postMessage(verifies(new Secret(password), new Secret(bearer)));
   });
   return true;
 }
 
-/** Hands each worker its next pair as soon as it is free. Resolves when all results are in. */
-function compute(file: string, pairs: readonly Pair[]): Promise<boolean[]> {
-  const results: boolean[] = new Array(pairs.length).fill(false);
-  let next = 0;
-  const serve = () =>
-    new Promise<void>((resolve, reject) => {
-      // stdout and stderr are not shared: what a worker might print goes nowhere.
-      const worker = new Worker(file, { workerData: ROLE, env: {}, stdout: true, stderr: true });
-      const feed = () => {
-        const pair = pairs[next];
-        if (pair === undefined) {
-          worker.terminate().then(() => resolve(), reject);
-          return;
-        }
-        worker.postMessage([next++, pair[0].reveal(), pair[1].reveal()]);
-      };
-      worker.on('error', reject);
-      worker.on('message', ([id, result]: [number, boolean]) => {
-        results[id] = result;
-        feed();
-      });
-      feed();
+interface Job {
+  pair: Pair;
+  done(result: boolean): void;
+  failed(error: unknown): void;
+}
+
+/** Threads that each take the next job as soon as they are free. Idle ones do not keep the process alive. */
+class Crew {
+  readonly #file: string;
+  readonly #queue: Job[] = [];
+  readonly #idle: Worker[] = [];
+  #size = 0;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  compute(pair: Pair): Promise<boolean> {
+    return new Promise((done, failed) => {
+      this.#queue.push({ pair, done, failed });
+      const worker = this.#idle.pop() ?? this.#hire();
+      if (worker !== undefined) this.#feed(worker);
     });
-  const count = Math.min(MAX_WORKERS, availableParallelism(), pairs.length);
-  return Promise.all(Array.from({ length: count }, serve)).then(() => results);
+  }
+
+  #hire(): Worker | undefined {
+    if (this.#size >= Math.min(MAX_WORKERS, availableParallelism())) return undefined;
+    this.#size += 1;
+    // stdout and stderr are not shared: what a worker might print goes nowhere.
+    return new Worker(this.#file, { workerData: ROLE, env: {}, stdout: true, stderr: true });
+  }
+
+  #feed(worker: Worker): void {
+    const job = this.#queue.shift();
+    if (job === undefined) {
+      worker.unref();
+      this.#idle.push(worker);
+      return;
+    }
+    const failed = (error: unknown) => {
+      this.#size -= 1;
+      job.failed(error);
+    };
+    worker.ref();
+    worker.once('error', failed);
+    worker.once('message', (result: boolean) => {
+      worker.off('error', failed);
+      job.done(result);
+      this.#feed(worker);
+    });
+    worker.postMessage([job.pair[0].reveal(), job.pair[1].reveal()]);
+  }
 }
 
 /**
@@ -58,20 +85,16 @@ function compute(file: string, pairs: readonly Pair[]): Promise<boolean[]> {
  * A single pair is computed here: starting a thread would cost more than it saves.
  */
 export function bcryptPool(file: string): BcryptPort {
+  const crew = new Crew(file);
   const known = new Map<string, Promise<boolean>>();
   const keyOf = ([password, bearer]: Pair) => `${bearer.reveal()}\0${password.reveal()}`;
 
   const verifyAll = async (pairs: readonly Pair[]): Promise<boolean[]> => {
     const fresh = new Map(pairs.filter((pair) => !known.has(keyOf(pair))).map((pair) => [keyOf(pair), pair]));
-    const due = [...fresh.values()];
-    const computed =
-      due.length > 1 ? compute(file, due) : Promise.resolve(due.map((pair) => verifies(...pair)));
-    due.forEach((pair, i) => {
-      known.set(
-        keyOf(pair),
-        computed.then((results) => results[i] ?? false),
-      );
-    });
+    const alone = fresh.size === 1;
+    for (const [key, pair] of fresh) {
+      known.set(key, alone ? Promise.resolve(verifies(...pair)) : crew.compute(pair));
+    }
     return Promise.all(pairs.map((pair) => known.get(keyOf(pair)) ?? false));
   };
 

@@ -1,0 +1,17 @@
+import { dirname, join } from 'node:path';
+import { demo } from '../commands/demo.ts';
+import { demoStepText, demoText } from '../report/results.ts';
+import type { Action } from './actions.ts';
+import { print, type ScreenOptions, wantsColor } from './screen.ts';
+
+/** `comfyui-auth demo`; its steps are said as they are done. */
+export const demoAction: Action = async (_args, given, world) => {
+  const options = given as ScreenOptions;
+  const look = { color: wantsColor(options, process.stdout), root: world.cwd, cwd: world.cwd };
+  const bundles = { cli: __filename, entrypoint: join(dirname(__filename), '..', 'entrypoint', 'index.cjs') };
+  const silent = options.json === true || options.quiet === true;
+  const result = await demo(bundles, world, (step, number, of) => {
+    if (!silent) void print(demoStepText(step, number, of, look));
+  });
+  return { result, text: (last) => demoText(result, last) };
+};

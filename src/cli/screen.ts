@@ -1,0 +1,47 @@
+import type { World } from '../commands/world.ts';
+import { bcryptPool } from '../platform/bcrypt-pool.ts';
+import { systemClock } from '../platform/clock.ts';
+import { nodeProcess } from '../platform/process.ts';
+
+/** What the common options say about the output. */
+export interface ScreenOptions {
+  json?: boolean;
+  quiet?: boolean;
+  verbose?: boolean;
+  /** commander's form of `--no-color`. */
+  color?: boolean;
+}
+
+/** Colours only on a terminal, and not where NO_COLOR is set (no-color.org). */
+export function wantsColor(options: ScreenOptions, stream: NodeJS.WriteStream): boolean {
+  if (options.color === false || process.env.NO_COLOR) return false;
+  return stream.isTTY === true;
+}
+
+/** Writes whole lines to stdout; resolves when they are out, so that ending the process cuts nothing off. */
+export function print(lines: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.write(lines.map((line) => `${line}\n`).join(''), () => resolve());
+  });
+}
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The terminal's world. Progress goes to stderr: results on stdout stay clean. */
+export function terminalWorld(options: ScreenOptions): World {
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    clock: systemClock,
+    process: nodeProcess,
+    bcrypt: bcryptPool(__filename),
+    stdin: readStdin,
+    progress(line) {
+      if (options.quiet !== true) process.stderr.write(`${line}\n`);
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import type { ExitCode } from '../model/failure.ts';
+import { Exit } from '../model/failure.ts';
+import { type Finding, finding, reaches, type Severity } from '../model/finding.ts';
+import type { ServiceLayout } from '../model/layout.ts';
+import { fingerprint } from '../model/secret.ts';
+import { pendingJournal } from '../store/journal.ts';
+import { stateFolder } from '../store/state.ts';
+import { assess, type LocationRow } from './assess.ts';
+import { FileSnapshot, observe } from './gather.ts';
+import { type Resolution, resolveCredential } from './resolve.ts';
+import { outerSource, secretKey } from './sources.ts';
+import { shadowedFindings, staleBackupFindings, trackedFindings, workspaceFindings } from './surroundings.ts';
+import { chosenServices, findLayout, requireOneService } from './target.ts';
+import type { HandedIn, Target, World } from './world.ts';
+
+export interface AuditRequest extends Target {
+  handedIn?: HandedIn;
+  failOn: Severity;
+}
+
+/** What is known of one service (contract.md, JSON, `audit`). */
+export interface AuditedService {
+  name: string;
+  fingerprint?: string;
+  pair: Resolution['pair'];
+  locations: LocationRow[];
+}
+
+export interface AuditResult {
+  command: 'audit';
+  status: 'clean' | 'findings' | 'unknown';
+  exitCode: ExitCode;
+  root: string;
+  /** The layout file; absent where the layout was discovered. */
+  layout?: string;
+  services: AuditedService[];
+  findings: Finding[];
+}
+
+/** Findings on the deployment as a whole, and on what was handed in. */
+async function commonFindings(
+  request: AuditRequest,
+  root: string,
+  services: readonly ServiceLayout[],
+  world: World,
+): Promise<Finding[]> {
+  const findings = [...(await trackedFindings(root, services, world)), ...workspaceFindings(services, world)];
+  const journal = pendingJournal(stateFolder(root, world.env));
+  if (journal !== null) {
+    const location = { path: stateFolder(root, world.env).path, kind: 'file' as const };
+    const args = { command: journal.command, phase: journal.phase, files: journal.files.length };
+    findings.push(finding('journal-pending', { location, args }));
+  }
+  const { weak } = secretKey(request.handedIn, world);
+  if (weak !== undefined) findings.push(finding('secret-key-weak', { args: weak }));
+  return findings;
+}
+
+/** Whether anything about the deployment could not be found out. */
+function isUnknown(services: readonly AuditedService[]): boolean {
+  return services.some(({ locations }) =>
+    locations.some(({ state }) => state === 'unknown' || state === 'unreadable'),
+  );
+}
+
+/** Reads every location and says what disagrees, and why. Writes nothing. */
+export async function audit(request: AuditRequest, world: World): Promise<AuditResult> {
+  const layout = findLayout(request, world);
+  const chosen = chosenServices(layout, request);
+  const outer = outerSource(request.handedIn, world);
+  if (outer !== undefined) requireOneService(layout, chosen, request, outer.origin);
+  const { key } = secretKey(request.handedIn, world);
+  const files = new FileSnapshot();
+  const findings = await commonFindings(request, layout.root, chosen, world);
+  const services: AuditedService[] = [];
+  for (const service of chosen) {
+    const observations = observe(service, files);
+    const resolution = await resolveCredential({ service, observations, outer, key, world });
+    const assessment = await assess(service, observations, resolution, world);
+    findings.push(
+      ...assessment.findings,
+      ...shadowedFindings(service, observations, world),
+      ...staleBackupFindings(service, resolution, files),
+    );
+    services.push({
+      name: service.name,
+      ...(resolution.bearer !== undefined && { fingerprint: fingerprint(resolution.bearer) }),
+      pair: resolution.pair,
+      locations: assessment.rows,
+    });
+  }
+  const failing = findings.some((one) => reaches(one.severity, request.failOn));
+  const unknown = isUnknown(services);
+  return {
+    command: 'audit',
+    status: unknown && findings.length === 0 ? 'unknown' : findings.length === 0 ? 'clean' : 'findings',
+    exitCode: failing ? Exit.findings : unknown ? Exit.unknown : Exit.ok,
+    root: layout.root,
+    ...(layout.file !== undefined && { layout: layout.file }),
+    services,
+    findings,
+  };
+}

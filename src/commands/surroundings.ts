@@ -1,0 +1,108 @@
+import { readdirSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative } from 'node:path';
+import { locationsOf, readLocation } from '../locations/index.ts';
+import { isBcryptHash } from '../model/bcrypt.ts';
+import { type Finding, finding } from '../model/finding.ts';
+import type { ServiceLayout } from '../model/layout.ts';
+import { fingerprint } from '../model/secret.ts';
+import type { FileSnapshot, Observation } from './gather.ts';
+import type { Resolution } from './resolve.ts';
+import type { World } from './world.ts';
+
+/** Places that git tracks: a secret in them is in every clone. Silent where there is no git or no repository. */
+export async function trackedFindings(
+  root: string,
+  services: readonly ServiceLayout[],
+  world: World,
+): Promise<Finding[]> {
+  const locations = new Map(services.flatMap(locationsOf).map((one) => [one.path, one]));
+  const args = ['-C', root, 'ls-files', '-z', '--full-name', '--', ...locations.keys()];
+  const top = await world.process.run('git', ['-C', root, 'rev-parse', '--show-toplevel']);
+  if (top.code !== 0) return [];
+  const listed = await world.process.run('git', args);
+  const folder = top.stdout.replace(/\n$/, '');
+  const tracked = new Set(
+    listed.stdout
+      .split('\0')
+      .filter((one) => one !== '')
+      .map((one) => join(folder, one)),
+  );
+  return [...locations.values()]
+    .filter((one) => tracked.has(one.path))
+    .map((one) => finding('tracked-by-git', { location: { path: one.path, kind: one.kind } }));
+}
+
+/** Files in a job's workspace, where the next checkout deletes what is untracked (reliability.md §1.7). */
+export function workspaceFindings(services: readonly ServiceLayout[], world: World): Finding[] {
+  const workspace = world.env.GITHUB_WORKSPACE;
+  if (!workspace) return [];
+  const inside = (path: string) => {
+    const way = relative(workspace, path);
+    return way !== '' && !way.startsWith('..') && !isAbsolute(way);
+  };
+  const paths = new Map(services.flatMap(locationsOf).map((one) => [one.path, one.kind]));
+  return [...paths]
+    .filter(([path]) => inside(path))
+    .map(([path, kind]) => finding('in-workspace', { location: { path, kind } }));
+}
+
+/** Variables of this shell that Compose would take before those of the file (readers.md §2.2). */
+export function shadowedFindings(
+  service: ServiceLayout,
+  observations: readonly Observation[],
+  world: World,
+): Finding[] {
+  const env = service.env;
+  if (env === undefined || !env.readers.some((one) => one.name === 'compose' || one.name === 'compose-v1'))
+    return [];
+  const parts = observations.find((one) => one.location === env)?.content?.parts ?? [];
+  return parts.flatMap(({ value, place }) => {
+    const shell = place.key === undefined ? undefined : world.env[place.key];
+    if (shell === undefined || shell === value.reveal()) return [];
+    return [
+      finding('env-shadowed', { service: service.name, location: place, args: { key: place.key ?? '' } }),
+    ];
+  });
+}
+
+/** Backup names of the predecessor's tools (domain.md §4), beside the file or in `_backups`. */
+function backupsOf(path: string): string[] {
+  const name = basename(path);
+  const list = (folder: string) => {
+    try {
+      return readdirSync(folder).map((entry) => join(folder, entry));
+    } catch {
+      return [];
+    }
+  };
+  const isBackup = (candidate: string) =>
+    basename(candidate).startsWith(`${name}.`) &&
+    /\.(?:backup|bak)/i.test(basename(candidate).slice(name.length));
+  const beside = list(dirname(path)).filter(isBackup);
+  const kept = list(join(dirname(path), '_backups')).filter((one) => basename(one).startsWith(name));
+  return [...beside, ...kept].sort();
+}
+
+/** Backups that hold another bearer than the one that stands: putting them back would break the service. */
+export function staleBackupFindings(
+  service: ServiceLayout,
+  resolution: Resolution,
+  files: FileSnapshot,
+): Finding[] {
+  const { bearer } = resolution;
+  if (bearer === undefined) return [];
+  const seen = new Set<string>();
+  return locationsOf(service).flatMap((location) =>
+    backupsOf(location.path).flatMap((path) => {
+      const file = files.read(path);
+      if (seen.has(path) || file.kind !== 'file') return [];
+      seen.add(path);
+      const { parts } = readLocation(file.bytes, { ...location, path });
+      const stale = parts.find((one) => one.part === 'bearer' && !one.value.equals(bearer));
+      if (stale === undefined) return [];
+      const shown = isBcryptHash(stale.value.reveal()) && { found: fingerprint(stale.value) };
+      const args = { of: location.path, ...shown };
+      return [finding('backup-stale', { service: service.name, location: { path, kind: 'file' }, args })];
+    }),
+  );
+}

@@ -1,0 +1,82 @@
+import type { WordTable } from './words.ts';
+
+type CredentialCode =
+  | 'bearer-malformed'
+  | 'bearer-drift'
+  | 'password-drift'
+  | 'username-drift'
+  | 'pair-mismatch'
+  | 'other-lineage'
+  | 'password-too-long'
+  | 'password-unusable'
+  | 'password-weak'
+  | 'secret-key-weak'
+  | 'credential-unknown';
+
+const HINTS: Readonly<Record<string, string>> = {
+  truncated: 'its end is missing',
+  'doubled-character': 'one character stands twice',
+  interpolated: 'Compose took "$…" out of it, from an unquoted or double-quoted value',
+  'shell-expanded': 'a shell took "$…" out of it, from double quotes',
+  'dollar-doubled': 'every "$" stands twice, as "docker compose config" prints it',
+  quoted: 'quotes became part of it',
+  prefixed: 'a prefix such as "Bearer" became part of it',
+  'white-space': 'blanks or a line end became part of it',
+  bom: 'a byte order mark became part of it',
+  'key-repeated': '"KEY=" became part of it',
+  other: 'no known bearer explains it',
+};
+
+/** The words of findings about the credential itself. */
+export const credentialWords: WordTable<CredentialCode> = {
+  'bearer-malformed': ({ path, args, service, root }) => ({
+    message: `the bearer in ${path} is no bcrypt hash: ${args.length} characters, 60 expected; ${HINTS[String(args.hint)] ?? args.hint}`,
+    remedy: `comfyui-auth sync${root}${service}`,
+  }),
+  'bearer-drift': ({ path, args, service, root }) => ({
+    message: `the bearer in ${path} is ${args.found}, expected ${args.expected}`,
+    remedy: `comfyui-auth sync${root}${service}`,
+  }),
+  'password-drift': ({ path, args, service, root }) =>
+    args.disputed === true
+      ? {
+          message: `the password in ${path} is another one than elsewhere, and nobody said which one to keep`,
+          remedy: `comfyui-auth sync${root}${service} --password-file FILE   # FILE holds the one to keep`,
+        }
+      : {
+          message: `the password in ${path} is not the expected one`,
+          remedy: `comfyui-auth sync${root}${service}`,
+        },
+  'username-drift': ({ path, service, root }) => ({
+    message: `the user name in ${path} is not the expected one`,
+    remedy: `comfyui-auth sync${root}${service}`,
+  }),
+  'pair-mismatch': ({ path, service, root }) => ({
+    message: `the bearer is not the hash of the password (${path}): the API or the login form will refuse`,
+    remedy: `comfyui-auth sync${root}${service} --password-file FILE   # FILE holds the password to keep`,
+  }),
+  'other-lineage': ({ path, args, service, root }) => ({
+    message: `the bearer in ${path} belongs to another password: the one in ${args.verifies} opens it`,
+    remedy: `comfyui-auth sync${root}${service} --password-file FILE   # FILE holds the password to keep`,
+  }),
+  'password-too-long': ({ path, service, root }) => ({
+    message: `the password in ${path} has more than 72 bytes: bcrypt cuts it or refuses it`,
+    remedy: `comfyui-auth sync${root}${service} --password-file FILE   # FILE holds a shorter one`,
+  }),
+  'password-unusable': ({ path, args, service, root }) => ({
+    message: `the password in ${path} cannot be used (${args.fault})`,
+    remedy: `comfyui-auth sync${root}${service} --password-file FILE   # FILE holds another one`,
+  }),
+  'password-weak': ({ service, root }) => ({
+    message: 'the password has fewer than 8 characters',
+    remedy: `comfyui-auth sync${root}${service} --password-file FILE   # FILE holds a longer one`,
+  }),
+  'secret-key-weak': ({ args }) => ({
+    message: `${args.name} is ${args.reason === 'short' ? 'shorter than 32 bytes' : 'a placeholder'}: it is not used, and a new bearer is random`,
+    remedy: `set ${args.name} to the output of: openssl rand -hex 32`,
+  }),
+  'credential-unknown': ({ path, service, root }) => ({
+    message: `no secret was handed in, and ${path} holds none`,
+    remedy: `comfyui-auth sync${root}${service} --password-file FILE`,
+  }),
+};

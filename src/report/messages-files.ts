@@ -1,0 +1,171 @@
+import type { WordTable } from './words.ts';
+
+type FileCode =
+  | 'file-missing'
+  | 'not-a-file'
+  | 'file-unreadable'
+  | 'mode-too-open'
+  | 'owner-wrong'
+  | 'owner-unknown'
+  | 'tracked-by-git'
+  | 'in-workspace'
+  | 'backup-stale'
+  | 'journal-pending'
+  | 'env-file-rejected'
+  | 'key-missing'
+  | 'key-empty'
+  | 'placeholder'
+  | 'key-duplicated'
+  | 'variable-unread'
+  | 'env-shadowed'
+  | 'value-mangled'
+  | 'unspellable'
+  | 'conf-malformed'
+  | 'password-file-missing'
+  | 'password-file-malformed'
+  | 'guest-mode-on'
+  | 'session-key-open'
+  | 'legacy-password-file'
+  | 'login-disabled';
+
+/** Why a reader gives up on a file, or why no spelling suits it (codes of env-file/). */
+const REASONS: Readonly<Record<string, string>> = {
+  'not-unicode': 'it is not UTF-8',
+  'unterminated-quote': 'a quote is never closed',
+  'unterminated-above': 'a quote above that line is never closed',
+  'bad-key': 'what stands there is no KEY=VALUE',
+  'bad-template': 'a "$" there is no variable it knows',
+  'missing-key': 'a line has no key',
+  'duplicate-key': 'a key stands twice',
+  'line-too-long': 'a line is too long',
+  'shell-syntax': 'it is no shell syntax',
+  'runs-command': 'a shell would run a command there',
+  'nul-in-file': 'it contains a NUL',
+};
+
+const reasonOf = (reason: unknown) => REASONS[String(reason)] ?? `of ${String(reason)}`;
+
+/** What is wrong with a PASSWORD file, and what follows from it (container.md §1, F4, F17). */
+const PASSWORD_HINTS: Readonly<Record<string, string>> = {
+  crlf: 'has Windows line ends: the bearer works, the login form never does',
+  blank: 'has blanks at the end of a line: the bearer works, the login form never does',
+  bom: 'begins with a byte order mark: neither the bearer nor the form can work',
+  'no-username': 'has no user name in line 2: the next login without a name empties it, and opens the server',
+  empty: 'has an empty first line: "?token=" without a value opens everything',
+  'not-utf8': 'is not UTF-8: ComfyUI-Login fails to load, and the server runs open',
+  'extra-lines': 'has more than two lines; ComfyUI-Login reads only these',
+};
+
+/** The words of findings about files and what stands in them. */
+export const fileWords: WordTable<FileCode> = {
+  'file-missing': ({ path, service, root }) => ({
+    message: `${path} is missing`,
+    remedy: `comfyui-auth sync${root}${service}`,
+  }),
+  'not-a-file': ({ path, args }) => ({
+    message: `${path} is ${args.what ?? 'no regular file'}; Docker makes a folder where the source of a file mount is missing`,
+    remedy: `ls -ld ${path}   # then move it away and run comfyui-auth sync`,
+  }),
+  'file-unreadable': ({ path, args }) => ({
+    message: `${path} cannot be read (${args.reason})`,
+    remedy: `ls -l ${path}   # then run as a user that may read it`,
+  }),
+  'mode-too-open': ({ path, args }) => ({
+    message: `${path} has mode ${args.mode}: other users of this host can read the secret`,
+    remedy: `chmod go= ${path}`,
+  }),
+  'owner-wrong': ({ path, args }) => ({
+    message: `${path} cannot be read by ComfyUI's user ${args.uid}:${args.gid} (it belongs to ${args.owner}): ComfyUI-Login fails to load, and the server runs open`,
+    remedy: `chown ${args.uid}:${args.gid} ${path}`,
+  }),
+  'owner-unknown': ({ path, args }) => ({
+    message: `${path} is readable by user ${args.owner} alone; whether ComfyUI runs as that user is not declared`,
+    remedy: `add owner: "UID:GID" to the service in comfyui-auth.yml   # comfyui-auth init writes one`,
+  }),
+  'tracked-by-git': ({ path }) => ({
+    message: `${path} is tracked by git: the secret is in every clone`,
+    remedy: `git rm --cached ${path}   # ignore it, then choose a new password`,
+  }),
+  'in-workspace': ({ path }) => ({
+    message: `${path} lies in the job's workspace: the next checkout deletes it where git ignores it`,
+    remedy: 'keep the deployment outside GITHUB_WORKSPACE, and name it with "root"',
+  }),
+  'backup-stale': ({ path, args }) => ({
+    message: `${path} is a backup with another bearer${args.found === undefined ? '' : ` (${args.found})`}; putting it back would break the service`,
+    remedy: `rm ${path}`,
+  }),
+  'journal-pending': ({ args, root }) => ({
+    message: `an interrupted "${args.command}" (${args.phase}) left ${args.files} file(s) to finish or put back`,
+    remedy: `comfyui-auth sync${root}`,
+  }),
+  'env-file-rejected': ({ path, args, root }) => ({
+    message: `${args.reader} refuses ${path}: ${reasonOf(args.reason)}`,
+    remedy: `comfyui-auth explain ${path}${root}   # then mend the line by hand`,
+  }),
+  'key-missing': ({ path, args, service, root }) => ({
+    message: `${args.key} is missing in ${path}`,
+    remedy: `comfyui-auth sync${root}${service} --variable ${args.key}   # with ${args.key} in the environment`,
+  }),
+  'key-empty': ({ path, args, service, root }) => ({
+    message: `${args.key} has no value in ${path}`,
+    remedy: `comfyui-auth sync${root}${service} --variable ${args.key}   # with ${args.key} in the environment`,
+  }),
+  placeholder: ({ path, args, service, root }) => ({
+    message: `${args.key} in ${path} holds a placeholder`,
+    remedy: `comfyui-auth sync${root}${service} --variable ${args.key}   # with ${args.key} in the environment`,
+  }),
+  'key-duplicated': ({ path, args, service, root }) => ({
+    message: `${args.key} stands ${args.count} times in ${path}; most readers take the last`,
+    remedy: `comfyui-auth sync${root}${service}`,
+  }),
+  'variable-unread': ({ path, args }) => ({
+    message: `nothing reads ${args.key} (${path}): setting it changes nothing`,
+    remedy: `sed -i '/^${args.key}=/d' ${path}`,
+  }),
+  'env-shadowed': ({ path, args }) => ({
+    message: `${args.key} is set differently in this shell: Compose would take that instead of ${path}`,
+    remedy: `unset ${args.key}`,
+  }),
+  'value-mangled': ({ path, args, service, root }) => ({
+    message:
+      args.wrote === undefined
+        ? `${args.reader} would not read ${args.key} in ${path} as it is meant`
+        : `${args.reader} would hand over ${args.receives} of the ${args.wrote} characters of ${args.key} in ${path}`,
+    remedy: `comfyui-auth sync${root}${service}`,
+  }),
+  unspellable: ({ path, args }) => ({
+    message:
+      `${args.key} has no spelling in ${path} that ${args.reader} reads as meant` +
+      (args.character === undefined ? '' : ` (because of ${args.character})`) +
+      `: ${args.reason}`,
+    remedy: 'choose a password of A–Z a–z 0–9 - _, or take that reader out of "readers" in comfyui-auth.yml',
+  }),
+  'conf-malformed': ({ path }) => ({
+    message: `${path} is no JSON object`,
+    remedy: `mend it by hand, or move it away: mv ${path} ${path}.broken`,
+  }),
+  'password-file-missing': ({ path, service, root }) => ({
+    message: `${path} is missing: the first visitor of /login chooses the password, and "?token=" opens everything`,
+    remedy: `comfyui-auth sync${root}${service}`,
+  }),
+  'password-file-malformed': ({ path, args, service, root }) => ({
+    message: `${path} ${PASSWORD_HINTS[String(args.hint)] ?? 'is malformed'}`,
+    remedy: `comfyui-auth sync${root}${service}`,
+  }),
+  'guest-mode-on': ({ path }) => ({
+    message: `${path} switches guest mode on: anyone may read everything and queue prompts`,
+    remedy: `rm ${path}   # then restart ComfyUI`,
+  }),
+  'session-key-open': ({ path }) => ({
+    message: `${path} can be read by other users of this host: they can forge sessions`,
+    remedy: `chmod go= ${path}`,
+  }),
+  'legacy-password-file': ({ path }) => ({
+    message: `${path} is an old PASSWORD file: it replaces login/PASSWORD at the next start`,
+    remedy: `rm ${path}`,
+  }),
+  'login-disabled': ({ path, args }) => ({
+    message: `${args.key} in ${path} switches the login off`,
+    remedy: `sed -i 's/^${args.key}=.*/${args.key}=true/' ${path}`,
+  }),
+};

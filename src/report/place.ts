@@ -1,0 +1,15 @@
+import { isAbsolute, relative } from 'node:path';
+import type { Place } from '../model/finding.ts';
+
+/** A path as people read it: relative to the root where it lies below it. */
+export function shortPath(path: string, root: string): string {
+  const way = relative(root, path);
+  return way === '' ? '.' : way.startsWith('..') || isAbsolute(way) ? path : way;
+}
+
+/** `path:line key`, as far as known. */
+export function placeText(place: Place, root: string): string {
+  const line = place.line === undefined ? '' : `:${place.line}`;
+  const key = place.key === undefined ? '' : ` ${place.key}`;
+  return `${shortPath(place.path, root)}${line}${key}`;
+}
