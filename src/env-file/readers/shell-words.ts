@@ -136,6 +136,8 @@ export class WordReader {
     else if (/[0-9@*#?$!-]/.test(character)) {
       this.at += 1;
       special(word, character);
+      // bash looks for the end of a brace that begins behind the second dollar.
+      if (character === '$' && '{('.includes(this.next || ' ')) throw new Rejection(start, 'shell-syntax');
     } else word.text += '$';
   }
 

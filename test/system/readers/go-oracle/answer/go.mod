@@ -1,0 +1,3 @@
+module readers-oracle/answer
+
+go 1.21
