@@ -57,6 +57,7 @@ function last(argv: readonly string[], name: string, shortest: string, alone?: s
 
 function reachable(listen: string): string {
   const host = (listen.split(',')[0] ?? '').trim();
-  if (host === '' || host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  if (host === '' || host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
 }

@@ -44,18 +44,14 @@ export async function supervise(supervision: Supervision): Promise<number> {
   if (stopper.asked.aborted) onStop();
 
   const verdict = await protect(supervision, over.signal);
-  if (verdict?.exit === ContainerExit.open) {
-    // First of all: each further moment is one in which anybody can use the server.
-    child.signal('SIGKILL');
-    health.enter('STOPPING', { reason: verdict.message });
+  if (verdict !== undefined && (verdict.status === 'open' || child.alive())) {
+    // First of all: each further moment is one in which anybody can use an open server.
+    if (verdict.status === 'open') child.signal('SIGKILL');
+    else stopper.stop();
+    const refusal = refusalOf(verdict, supervision.target.url);
+    health.enter('STOPPING', { reason: refusal.message, checks: verdict.checks });
     await ended;
-    throw verdict;
-  }
-  if (verdict !== undefined && child.alive()) {
-    health.enter('STOPPING', { reason: verdict.message });
-    stopper.stop();
-    await ended;
-    throw verdict;
+    throw refusal;
   }
   if (stopper.asked.aborted) {
     health.enter('STOPPING', { reason: 'asked to stop' });
@@ -64,8 +60,8 @@ export async function supervise(supervision: Supervision): Promise<number> {
   return ended;
 }
 
-/** Why the child must not go on; undefined where it has ended or is to be stopped. */
-async function protect(supervision: Supervision, over: AbortSignal): Promise<Refusal | undefined> {
+/** The report for which the child must not go on; undefined where it has ended or is to be stopped. */
+async function protect(supervision: Supervision, over: AbortSignal): Promise<ProbeReport | undefined> {
   try {
     return (await proveStart(supervision, over)) ?? (await keepProving(supervision, over));
   } catch (error) {
@@ -74,7 +70,7 @@ async function protect(supervision: Supervision, over: AbortSignal): Promise<Ref
   }
 }
 
-async function proveStart(supervision: Supervision, over: AbortSignal): Promise<Refusal | undefined> {
+async function proveStart(supervision: Supervision, over: AbortSignal): Promise<ProbeReport | undefined> {
   const { child, target, timeoutMs, health, log } = supervision;
   const report = await prove({
     ...target,
@@ -85,7 +81,7 @@ async function proveStart(supervision: Supervision, over: AbortSignal): Promise<
     identity: () => (child.alive() ? String(child.pid) : undefined),
     onProgress: tellProgress(supervision),
   });
-  if (report.status !== 'proved') return refusalOf(report, target.url);
+  if (report.status !== 'proved') return report;
   health.enter('READY', { checks: report.checks });
   const readyAfterMs = Math.round(report.readyAfterMs ?? 0);
   log.info('ready', `protected and answering at ${target.url}, proven after ${readyAfterMs / 1000} s`, {
@@ -109,15 +105,15 @@ function tellProgress({ health, log, target }: Supervision): (progress: GateProg
   };
 }
 
-/** The cheap part of the proof, for as long as the child lives. Gives why it has to be killed. */
-async function keepProving(supervision: Supervision, over: AbortSignal): Promise<Refusal | undefined> {
+/** The cheap part of the proof, for as long as the child lives. Gives the report that finds it open. */
+async function keepProving(supervision: Supervision, over: AbortSignal): Promise<ProbeReport | undefined> {
   const { target, intervalMs, health, log } = supervision;
   for (;;) {
     const degraded = health.state === 'DEGRADED';
     await target.clock.wait(degraded ? Math.min(DEGRADED_INTERVAL_MS, intervalMs) : intervalMs, over);
     const report = await checkOnce({ ...target, signal: over });
     const { status, checks } = report;
-    if (status === 'open') return refusalOf(report, target.url);
+    if (status === 'open') return report;
     if (status === 'proved') {
       if (degraded) log.info('recovered', 'the proof holds again');
       health.enter('READY', { checks });

@@ -1,0 +1,190 @@
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import bcrypt from 'bcryptjs';
+import { LOGIN_NODE, layComfyUi } from '../../src/stand-in/tree.ts';
+
+const root = resolve(import.meta.dirname, '..', '..');
+export const ENTRYPOINT = process.env.ENTRYPOINT_BUNDLE ?? join(root, 'dist', 'entrypoint', 'index.cjs');
+const CLI = process.env.CLI_BUNDLE ?? join(root, 'dist', 'cli', 'index.cjs');
+
+/** A hash of the cheapest kind: it tests as well, and in a fraction of the time. */
+export const cheapHash = (password: string) => bcrypt.hashSync(password, 4);
+
+/** A password that nobody uses. */
+export const freshPassword = () => `pw-${Math.random().toString(36).slice(2)}-${Date.now().toString(36)}`;
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (typeof address !== 'object' || address === null) throw new Error('no port');
+  return address.port;
+}
+
+/** A ComfyUI folder in whose `venv/bin/python` the stand-in plays Python. */
+export class Deployment {
+  readonly folder = mkdtempSync(join(tmpdir(), 'entrypoint-'));
+  readonly comfyui = join(this.folder, 'ComfyUI');
+  readonly login = join(this.comfyui, 'login');
+  readonly password = join(this.login, 'PASSWORD');
+  readonly node = join(this.comfyui, LOGIN_NODE);
+  readonly key = join(this.node, '.secret-key.txt');
+  readonly python = join(this.comfyui, 'venv', 'bin', 'python');
+  readonly run = join(this.folder, 'run');
+  port = 0;
+  readonly #started: Running[] = [];
+
+  static async make(): Promise<Deployment> {
+    const deployment = new Deployment();
+    deployment.port = await freePort();
+    layComfyUi(deployment.comfyui);
+    deployment.setPython(`exec '${process.execPath}' '${CLI}' stand-in-python "$@"`);
+    return deployment;
+  }
+
+  /** The shell line that plays Python. */
+  setPython(line: string): void {
+    mkdirSync(join(this.comfyui, 'venv', 'bin'), { recursive: true });
+    writeFileSync(this.python, `#!/bin/sh\n${line}\n`);
+    chmodSync(this.python, 0o755);
+  }
+
+  env(more: Record<string, string> = {}): Record<string, string> {
+    return {
+      PATH: process.env.PATH ?? '',
+      COMFYUI_DIR: this.comfyui,
+      COMFYUI_PORT: String(this.port),
+      RUN_DIR: this.run,
+      ...more,
+    };
+  }
+
+  /** The command that makes the stand-in serve, as one shell line. */
+  serve(more = ''): string {
+    return `exec '${this.python}' -u main.py --listen 127.0.0.1 --port ${this.port} ${more}`;
+  }
+
+  start(args: string[], more: Record<string, string> = {}): Running {
+    const running = new Running(args, this.env(more));
+    this.#started.push(running);
+    return running;
+  }
+
+  /** Runs to the end; for runs that end by themselves. */
+  async end(args: string[], more: Record<string, string> = {}): Promise<Ended> {
+    const running = this.start(args, more);
+    const code = await running.ended;
+    return { code, output: running.output, stdout: running.stdout };
+  }
+
+  healthcheck(...args: string[]): { code: number | null; stdout: string } {
+    const { status, stdout } = spawnSync(process.execPath, [ENTRYPOINT, 'healthcheck', ...args], {
+      env: this.env(),
+      encoding: 'utf8',
+    });
+    return { code: status, stdout };
+  }
+
+  health(): { state: string; live: boolean; ready: boolean; childPid: number | null; reason: string | null } {
+    return JSON.parse(readFileSync(join(this.run, 'health.json'), 'utf8'));
+  }
+
+  /** Ends what a failed test left running, and removes the folder. */
+  remove(): void {
+    for (const { process: left } of this.#started.filter((running) => running.process.exitCode === null)) {
+      const { childPid } = this.health();
+      if (childPid !== null) process.kill(-childPid, 'SIGKILL');
+      left.kill('SIGKILL');
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export interface Ended {
+  code: number | null;
+  output: string;
+  stdout: string;
+}
+
+/** An entrypoint that was started, and all that it said. */
+export class Running {
+  readonly process: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<number | null>;
+  stdout = '';
+  stderr = '';
+
+  constructor(args: string[], env: Record<string, string>) {
+    this.process = spawn(process.execPath, [ENTRYPOINT, ...args], { env });
+    this.process.stdout.on('data', (chunk: Buffer) => {
+      this.stdout += chunk.toString('utf8');
+    });
+    this.process.stderr.on('data', (chunk: Buffer) => {
+      this.stderr += chunk.toString('utf8');
+    });
+    this.ended = once(this.process, 'close').then(([code]) => code as number | null);
+  }
+
+  get output(): string {
+    return this.stdout + this.stderr;
+  }
+
+  /** Waits until a pattern shows up in what was said; throws with all of it where the process ends first. */
+  async said(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.output)) {
+      if (this.process.exitCode !== null) throw new Error(`ended before ${pattern}:\n${this.output}`);
+      await Promise.race([
+        once(this.process.stdout, 'data'),
+        once(this.process.stderr, 'data'),
+        once(this.process, 'exit'),
+      ]);
+    }
+  }
+
+  /** Asks it to stop, and waits. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.process.kill(signal);
+    return await this.ended;
+  }
+}
+
+/** Asks a server every 20 ms without a credential, and remembers what it got. */
+export class AnonymousProber {
+  oks = 0;
+  asked = 0;
+  #first = 0;
+  #last = 0;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(port: number, path = '/system_stats') {
+    this.#timer = setInterval(() => {
+      this.asked++;
+      const request = get({ host: '127.0.0.1', port, path, agent: false, timeout: 1000 }, (response) => {
+        response.resume();
+        if (response.statusCode === 200) this.#count();
+      });
+      request.on('error', () => undefined);
+    }, 20);
+  }
+
+  /** From the first 200 to the last, in milliseconds: how long the server was open. */
+  get openMs(): number {
+    return Math.round(this.#last - this.#first);
+  }
+
+  #count(): void {
+    this.oks++;
+    this.#last = performance.now();
+    if (this.oks === 1) this.#first = this.#last;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}

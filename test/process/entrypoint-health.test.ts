@@ -1,0 +1,92 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { cheapHash, Deployment, freshPassword } from './entrypoint-harness.ts';
+
+let deployment: Deployment;
+beforeEach(async () => {
+  deployment = await Deployment.make();
+  writeFileSync(deployment.password, `${cheapHash(freshPassword())}\nada`);
+});
+afterEach(() => deployment.remove());
+
+const file = () => join(deployment.run, 'health.json');
+const age = (change: Record<string, unknown>) =>
+  writeFileSync(file(), JSON.stringify({ ...JSON.parse(readFileSync(file(), 'utf8')), ...change }));
+
+test('healthy only from the proof to the end', async () => {
+  expect(deployment.healthcheck()).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/no health\.json/),
+  });
+  const running = deployment.start(['run']);
+  await running.said(/^ready/m);
+  expect(deployment.healthcheck()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^READY since/) });
+  expect(deployment.healthcheck('--live').code).toBe(0);
+  expect(deployment.health()).toMatchObject({
+    v: 1,
+    state: 'READY',
+    restarts: 0,
+    checks: expect.arrayContaining([expect.objectContaining({ id: 'anonymous', verdict: 'pass' })]),
+  });
+  await running.stop();
+  expect(deployment.healthcheck()).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/has ended: exit 0/),
+  });
+  expect(deployment.healthcheck('--live').code).toBe(1);
+});
+
+test('while it starts it is live, and not ready', async () => {
+  const running = deployment.start(['run', '--', 'sleep', '60'], { STOP_GRACE: '100ms' });
+  await running.said(/^starting/m);
+  expect(deployment.healthcheck()).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^not ready: STARTING/),
+  });
+  expect(deployment.healthcheck('--live').code).toBe(0);
+  await running.stop();
+});
+
+test('stale, or without its process, it is not healthy', async () => {
+  const running = deployment.start(['run']);
+  await running.said(/^ready/m);
+  age({ updatedAt: new Date(Date.now() - 31_000).toISOString() });
+  expect(deployment.healthcheck()).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/last written 31 s ago/),
+  });
+  expect(deployment.healthcheck('--live').code).toBe(1);
+  running.process.kill('SIGKILL');
+  await running.ended;
+  // Nobody is left to end the child.
+  process.kill(deployment.health().childPid ?? 0, 'SIGKILL');
+  age({ updatedAt: new Date().toISOString() });
+  expect(deployment.healthcheck()).toMatchObject({ code: 1, stdout: expect.stringMatching(/is gone/) });
+});
+
+test.each(['', '{', '[]', '{"v":1}', '{"v":2,"pid":1,"updatedAt":"2026-01-01"}'])(
+  'no health in %j',
+  async (content) => {
+    await deployment.end(['run', '--', 'true']);
+    writeFileSync(file(), content);
+    expect(deployment.healthcheck().code).toBe(1);
+  },
+);
+
+test('anybody in the container may read it, and nothing in it is secret', async () => {
+  const running = deployment.start(['run']);
+  await running.said(/^ready/m);
+  expect(statSync(file()).mode & 0o777).toBe(0o644);
+  const [hash = ''] = readFileSync(deployment.password, 'utf8').split('\n');
+  expect(readFileSync(file(), 'utf8')).not.toContain(hash.slice(7));
+  await running.stop();
+});
+
+test('a refusal stands in it', async () => {
+  await deployment.end(['run'], { COMFYUI_BEARER_TOKEN: 'x'.repeat(61) });
+  expect(deployment.health()).toMatchObject({
+    state: 'EXIT',
+    reason: expect.stringMatching(/61 characters/),
+  });
+});
