@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { Exit, Failure } from '../model/failure.ts';
 import type { Owner } from '../model/layout.ts';
@@ -7,7 +7,7 @@ import { FOLDER_MODE, makeFolder, syncFolder } from './folder.ts';
 import { digestOf, type RegularFile, readRegular } from './read-file.ts';
 import { readBack } from './replace.ts';
 import type { StateFolder } from './state.ts';
-import { attempt, unless } from './system-call.ts';
+import { attempt, exists, unless } from './system-call.ts';
 import { removeFile, writeNew } from './write-new.ts';
 
 /** A UTC timestamp, so that names sort by age, and four random hex digits. */
@@ -39,13 +39,6 @@ export function newBackupId(now: Date): string {
   return `${stamp}-${randomBytes(2).toString('hex')}`;
 }
 
-function makeBackupsFolder(state: StateFolder): void {
-  const folder = backupsFolder(state);
-  if (attempt('look at it', folder, () => unless(['ENOENT'], () => lstatSync(folder))) === undefined) {
-    makeFolder(folder);
-  }
-}
-
 /** Keeps old files as a set: 0600 in a 0700 folder, durable, each read back. Throws a Failure. */
 export function makeBackup(
   state: StateFolder,
@@ -53,7 +46,7 @@ export function makeBackup(
   command: string,
   olds: readonly { path: string; file: RegularFile | null }[],
 ): void {
-  makeBackupsFolder(state);
+  if (!exists(backupsFolder(state))) makeFolder(backupsFolder(state));
   const folder = setFolder(state, id);
   attempt('make the folder', folder, () => mkdirSync(folder, FOLDER_MODE));
   const files = olds.map(({ path, file }, index): BackupEntry => {

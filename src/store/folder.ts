@@ -1,6 +1,6 @@
-import { closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { attempt, unless } from './system-call.ts';
+import { attempt, exists, unless } from './system-call.ts';
 
 export const FOLDER_MODE = 0o700;
 
@@ -24,8 +24,7 @@ export function syncFolder(path: string): void {
 export function missingFolders(path: string): string[] {
   const missing: string[] = [];
   for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
-    const stats = attempt('look at it', folder, () => unless(['ENOENT'], () => lstatSync(folder)));
-    if (stats !== undefined) break;
+    if (exists(folder)) break;
     missing.unshift(folder);
   }
   return missing;
@@ -40,13 +39,8 @@ export function makeFolder(path: string): void {
 /** Removes folders that were made, innermost first; one that somebody has since used stays. */
 export function removeFolders(outermostFirst: readonly string[]): void {
   for (const folder of [...outermostFirst].reverse()) {
-    const remove = () => {
-      rmdirSync(folder);
-      return true;
-    };
-    const removed = attempt('remove the folder', folder, () =>
-      unless(['ENOENT', 'ENOTEMPTY', 'EEXIST'], remove),
-    );
-    if (removed) syncFolder(dirname(folder));
+    if (!exists(folder)) continue;
+    attempt('remove the folder', folder, () => unless(['ENOTEMPTY', 'EEXIST'], () => rmdirSync(folder)));
+    syncFolder(dirname(folder));
   }
 }

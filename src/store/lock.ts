@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Exit, Failure } from '../model/failure.ts';
 import { readRegular } from './read-file.ts';
 import type { StateFolder } from './state.ts';
-import { attempt, errnoOf } from './system-call.ts';
+import { attempt, errnoOf, exists } from './system-call.ts';
 import { ignoring, removeFile, writeAll } from './write-new.ts';
 
 export interface Lock {
@@ -30,6 +30,8 @@ function locked(path: string, remedy: string): Failure {
 }
 
 const waitRemedy = 'Wait until it has ended, then run the same command again.';
+const removeRemedy = (path: string) =>
+  `Wait until it has ended. Where that process no longer lives, remove ${path}.`;
 
 /** Locks an open file by flock(1): the lock is the descriptor's, so that it ends with our process. */
 function flock(fd: number): 'locked' | 'busy' | 'no flock' {
@@ -56,7 +58,7 @@ function lockByFile(path: string, command: string): Lock {
     fd = openSync(path, CREATE_FLAGS, 0o600);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') {
-      throw locked(path, `Wait until it has ended. Where that process no longer lives, remove ${path}.`);
+      throw locked(path, removeRemedy(path));
     }
     return attempt('create it', path, () => {
       throw error;
@@ -73,6 +75,7 @@ function lockByFile(path: string, command: string): Lock {
  */
 export function acquireLock(state: StateFolder, command: string): Lock {
   const path = join(state.path, 'lock');
+  const byFile = join(state.path, 'lock.held');
   const fd = attempt('open it', path, () => openSync(path, OPEN_FLAGS, 0o600));
   const close = () => ignoring(() => closeSync(fd));
   try {
@@ -80,8 +83,10 @@ export function acquireLock(state: StateFolder, command: string): Lock {
     if (answer === 'busy') throw locked(path, waitRemedy);
     if (answer === 'no flock') {
       close();
-      return lockByFile(join(state.path, 'lock.held'), command);
+      return lockByFile(byFile, command);
     }
+    // Somebody who has no flock, in another container perhaps, holds the folder in the other way.
+    if (exists(byFile)) throw locked(byFile, removeRemedy(byFile));
   } catch (error) {
     close();
     throw error;

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { Exit, Failure } from '../model/failure.ts';
 
 const REMEDIES: Record<string, string> = {
@@ -41,4 +42,12 @@ export function unless<T>(expected: readonly string[], call: () => T): T | undef
     if (expected.includes(errnoOf(error))) return undefined;
     throw error;
   }
+}
+
+// A name that is too long for its file system stands for nothing, either.
+const ABSENT = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'];
+
+/** Whether anything stands at a path, be it a broken link. Throws a Failure where that cannot be found out. */
+export function exists(path: string): boolean {
+  return attempt('look at it', path, () => unless(ABSENT, () => lstatSync(path))) !== undefined;
 }

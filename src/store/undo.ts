@@ -1,4 +1,4 @@
-import { lstatSync, renameSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Exit, Failure } from '../model/failure.ts';
 import { pruneBackups, removeBackup } from './backups.ts';
@@ -13,11 +13,8 @@ import {
 } from './journal.ts';
 import { readRegular } from './read-file.ts';
 import type { StateFolder } from './state.ts';
-import { attempt, unless } from './system-call.ts';
-import { removeFile } from './write-new.ts';
-
-const exists = (path: string): boolean =>
-  attempt('look at it', path, () => unless(['ENOENT', 'ENOTDIR'], () => lstatSync(path))) !== undefined;
+import { attempt, exists } from './system-call.ts';
+import { ignoring, removeFile } from './write-new.ts';
 
 /** `untouched`: never renamed onto · `new`: ours, to be put back · `old`: as it was · `foreign`: somebody else's. */
 type Standing = 'untouched' | 'new' | 'old' | 'foreign' | 'unreadable';
@@ -142,6 +139,7 @@ export function sweepRolledBack(state: StateFolder, journal: Journal): void {
 /** After COMMITTED: removes what is no longer needed; the backup set stays, the oldest go. */
 export function sweepCommitted(state: StateFolder, journal: Journal): void {
   removeBeside(journal);
-  pruneBackups(state);
+  // An old set that cannot be removed must not keep the journal pending.
+  ignoring(() => pruneBackups(state));
   removeJournal(state);
 }

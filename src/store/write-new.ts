@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { Exit, Failure } from '../model/failure.ts';
 import type { Owner } from '../model/layout.ts';
-import { attempt, unless } from './system-call.ts';
+import { attempt, exists } from './system-call.ts';
 
 export const NEW_FILE_MODE = 0o600;
 
@@ -80,11 +80,18 @@ export function ignoring(call: () => void): void {
   }
 }
 
-/** Removes a file; gives whether there was one. */
+/**
+ * Removes a file; gives whether there was one. Asked only after an error: on a read-only file system even the
+ * removal of nothing is refused, and nothing is what a failed staging leaves there.
+ */
 export function removeFile(path: string): boolean {
-  const remove = () => {
-    unlinkSync(path);
-    return true;
-  };
-  return attempt('remove it', path, () => unless(['ENOENT', 'ENOTDIR'], remove)) ?? false;
+  return attempt('remove it', path, () => {
+    try {
+      unlinkSync(path);
+      return true;
+    } catch (error) {
+      if (exists(path)) throw error;
+      return false;
+    }
+  });
 }
