@@ -1,8 +1,8 @@
 import { CommanderError } from 'commander';
-import { Exit, Failure } from '../model/failure.ts';
+import { asFailure, Exit, Failure } from '../model/failure.ts';
 import { servesBcrypt } from '../platform/bcrypt-pool.ts';
 import type { Action, CommandResult } from './actions.ts';
-import { asFailure, failureText } from './fail.ts';
+import { failureText } from './fail.ts';
 import { program, VERSION } from './program.ts';
 import { print, type ScreenOptions, terminalWorld, wantsColor } from './screen.ts';
 

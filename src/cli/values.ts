@@ -1,15 +1,14 @@
 import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../model/duration.ts';
 import { SEVERITIES, type Severity } from '../model/finding.ts';
 import { parseReaderSpec, READER_NAMES, type ReaderSpec } from '../model/layout.ts';
 
-const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const MAX_ROUNDS = 100;
 
-/** `120s`, `500ms`, `2m`, or plain seconds, as milliseconds. */
+/** A time as milliseconds. */
 export function duration(text: string): number {
-  const [, number = '', unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
-  const ms = Number(number) * (UNITS[unit] ?? 1000);
-  if (number === '' || ms <= 0) throw new InvalidArgumentError('give a time such as 120s, 2m or 500ms.');
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('give a time such as 120s, 2m or 500ms.');
   return ms;
 }
 

@@ -23,6 +23,7 @@ export interface AuditedService {
   name: string;
   fingerprint?: string;
   pair: Resolution['pair'];
+  envFile?: string;
   locations: LocationRow[];
 }
 
@@ -86,6 +87,7 @@ export async function audit(request: AuditRequest, world: World): Promise<AuditR
       name: service.name,
       ...(resolution.bearer !== undefined && { fingerprint: fingerprint(resolution.bearer) }),
       pair: resolution.pair,
+      ...(service.env !== undefined && { envFile: service.env.path }),
       locations: assessment.rows,
     });
   }

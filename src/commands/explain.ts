@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { decodeEnv } from '../env-file/decode.ts';
 import { EnvDocument } from '../env-file/document.ts';
 import { type ReadFault, readersFor } from '../env-file/readers/index.ts';
+import { wantedPart } from '../locations/adapter.ts';
 import { withinQuotes } from '../locations/env-values.ts';
 import { isBcryptHash } from '../model/bcrypt.ts';
 import type { Part } from '../model/credential.ts';
@@ -9,7 +10,7 @@ import { Exit, type ExitCode, Failure } from '../model/failure.ts';
 import { formatReaderSpec, type ReaderSpec } from '../model/layout.ts';
 import { readRegular } from '../store/read-file.ts';
 import { FileSnapshot, observe } from './gather.ts';
-import { type Resolution, resolveCredential } from './resolve.ts';
+import { resolveCredential } from './resolve.ts';
 import { findLayout } from './target.ts';
 import type { Target, World } from './world.ts';
 
@@ -63,10 +64,6 @@ function readEnv(file: string): string {
   return decoded.ok ? decoded.text : fail(`is not UTF-8 (line ${decoded.line})`, Exit.usage);
 }
 
-function valueOf(resolution: Resolution, part: Part): string | undefined {
-  return part === 'username' ? resolution.username : resolution[part]?.reveal();
-}
-
 /** The credential's part for each key of the file; nothing where no deployment surrounds it. */
 async function expectedIn(file: string, request: ExplainRequest, world: World): Promise<Expected> {
   const expected: Expected = new Map();
@@ -88,11 +85,11 @@ async function expectedIn(file: string, request: ExplainRequest, world: World): 
       world,
     });
     for (const [key, part] of service.env?.path === file ? Object.entries(service.env.keys) : []) {
-      expected.set(key, { part, value: valueOf(resolution, part) });
+      expected.set(key, { part, value: wantedPart(resolution, part) });
     }
     for (const location of service.locations) {
       if (location.kind !== 'env-key' || location.path !== file) continue;
-      expected.set(location.key, { part: location.holds, value: valueOf(resolution, location.holds) });
+      expected.set(location.key, { part: location.holds, value: wantedPart(resolution, location.holds) });
     }
   }
   return expected;

@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { wantedPart } from '../locations/adapter.ts';
 import {
   type AnyLocation,
   locationsOf,
@@ -68,7 +69,7 @@ function validator(path: string, uses: Draft['uses']): (bytes: Buffer) => void {
     for (const { location, wanted } of uses) {
       const { parts } = readLocation(bytes, location, wanted);
       const good = parts.every(({ part, value }) => {
-        const expected = part === 'username' ? wanted.username : wanted[part]?.reveal();
+        const expected = wantedPart(wanted, part);
         return expected === undefined || value.reveal() === expected;
       });
       if (good) continue;

@@ -2,7 +2,7 @@ import { isPlaceholder } from '../env-file/placeholder.ts';
 import { Exit, type ExitCode, Failure } from '../model/failure.ts';
 import { type Finding, finding } from '../model/finding.ts';
 import type { Layout, ServiceLayout } from '../model/layout.ts';
-import { Secret } from '../model/secret.ts';
+import { fingerprint, Secret } from '../model/secret.ts';
 import { pendingJournal } from '../store/journal.ts';
 import { acquireLock } from '../store/lock.ts';
 import { recover } from '../store/recover.ts';
@@ -23,13 +23,20 @@ export interface SyncRequest extends Target {
   variables: readonly string[];
 }
 
+export interface SyncedService extends PlannedService {
+  bearerFrom: Resolution['bearerFrom'];
+  /** Of the bearer that stands afterwards. */
+  fingerprint?: string;
+  envFile?: string;
+}
+
 export interface SyncResult {
   command: 'sync';
   status: 'unchanged' | 'changed' | 'planned' | 'refused';
   exitCode: ExitCode;
   root: string;
   layout?: string;
-  services: (PlannedService & { bearerFrom: Resolution['bearerFrom']; fingerprint?: string })[];
+  services: SyncedService[];
   /** What was refused; otherwise what still deserves a look. */
   findings: Finding[];
   /** The id of the kept set of old files. */
@@ -123,13 +130,22 @@ class Sync {
     return [finding('credential-unknown', { service: service.name, location: { path, kind: 'file' } })];
   }
 
-  #result(drafted: Drafted, status: SyncResult['status'], findings: Finding[]): SyncResult {
+  async #result(drafted: Drafted, status: SyncResult['status'], findings: Finding[]): Promise<SyncResult> {
     const refused = status === 'refused';
     const unreadable = findings.every((one) => one.code === 'file-unreadable');
-    const services = drafted.plan.services.map((planned) => {
-      const found = drafted.services.find(({ service }) => service.name === planned.name);
-      return { ...planned, bearerFrom: found?.resolution.bearerFrom ?? 'unknown' };
-    });
+    const services: SyncedService[] = [];
+    for (const planned of drafted.plan.services) {
+      const found = drafted.services.find((one) => one.service.name === planned.name);
+      if (found === undefined) continue;
+      const bearer = await this.#bearer(found.service, found.resolution);
+      const env = found.service.env;
+      services.push({
+        ...planned,
+        bearerFrom: found.resolution.bearerFrom,
+        ...(bearer !== undefined && { fingerprint: fingerprint(bearer) }),
+        ...(env !== undefined && { envFile: env.path }),
+      });
+    }
     return {
       command: 'sync',
       status,
@@ -185,13 +201,13 @@ class Sync {
         recovered: { action: recovery.action, command: recovery.command ?? 'sync' },
       };
       if (plan.refusals.length > 0)
-        return { ...this.#result(drafted, 'refused', plan.refusals), ...recovered };
+        return { ...(await this.#result(drafted, 'refused', plan.refusals)), ...recovered };
       const transaction = begin(state, plan.changes, { command: 'sync', now: this.#world.clock.now() });
       transaction.apply();
       const { backup } = transaction.commit();
       const status = backup === null ? 'unchanged' : 'changed';
       const findings = await this.#remaining(drafted);
-      return { ...this.#result(drafted, status, findings), ...recovered, backup };
+      return { ...(await this.#result(drafted, status, findings)), ...recovered, backup };
     } finally {
       lock.release();
     }

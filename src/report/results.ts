@@ -1,5 +1,4 @@
 import type { Finding } from '../model/finding.ts';
-import type { Check } from '../probe/check.ts';
 import { shortPath } from './place.ts';
 import { columns, countText, findingsText, styled, type TextOptions } from './text.ts';
 
@@ -27,12 +26,20 @@ interface SyncShape {
   recovered?: { action: string; command: string };
 }
 
+interface CheckShape {
+  id: string;
+  verdict: string;
+  httpStatus?: number;
+  ms: number;
+  detail?: string;
+}
+
 interface ProbeShape {
   services: readonly {
     name: string;
     url: string;
     status: string;
-    checks: readonly Check[];
+    checks: readonly CheckShape[];
     readyAfterMs?: number;
   }[];
   findings: readonly Finding[];
@@ -119,7 +126,7 @@ export function syncText(result: SyncShape, options: TextOptions): string[] {
   return lines;
 }
 
-const CHECK_WORDS: Record<Check['id'], string> = {
+const CHECK_WORDS: Readonly<Record<string, string>> = {
   anonymous: 'without a credential: refused',
   'empty-token': '"?token=" empty: refused',
   'wrong-bearer': 'a random bearer: refused',
@@ -139,7 +146,7 @@ export function probeText(result: ProbeShape, options: TextOptions): string[] {
       ...checks.map(({ id, verdict, httpStatus, ms, detail }) => {
         const facts = [httpStatus, verdict === 'skip' ? undefined : `${Math.round(ms)} ms`, detail];
         const known = facts.filter((one) => one !== undefined && one !== '').join(', ');
-        return `  ${stateWord(verdict, 7, options)}  ${CHECK_WORDS[id]}${known === '' ? '' : `  (${known})`}`;
+        return `  ${stateWord(verdict, 7, options)}  ${CHECK_WORDS[id] ?? id}${known === '' ? '' : `  (${known})`}`;
       }),
       '',
     ];

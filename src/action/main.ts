@@ -1,0 +1,79 @@
+import * as core from '@actions/core';
+import { audit } from '../commands/audit.ts';
+import { probe } from '../commands/probe.ts';
+import { sync } from '../commands/sync.ts';
+import type { World } from '../commands/world.ts';
+import { asFailure } from '../model/failure.ts';
+import { bcryptPool, servesBcrypt } from '../platform/bcrypt-pool.ts';
+import { systemClock } from '../platform/clock.ts';
+import { neutral } from '../report/github.ts';
+import { resultJson } from '../report/json.ts';
+import { auditText, probeText, syncText } from '../report/results.ts';
+import { actionProcess } from './exec.ts';
+import { type Inputs, readInputs, readSecrets } from './inputs.ts';
+import { maskSecrets } from './mask.ts';
+import { annotate, type Outcome, setOutputs, writeSummary } from './outputs.ts';
+
+/** Variables of the step that may hold a part of the credential or a key. */
+const STEP_SECRETS = ['COMFYUI_PASSWORD', 'COMFYUI_BEARER_TOKEN', 'COMFYUI_AUTH_SECRET_KEY', 'SECRET_KEY'];
+
+const world: World = {
+  env: process.env,
+  cwd: process.cwd(),
+  clock: systemClock,
+  process: actionProcess,
+  bcrypt: bcryptPool(__filename),
+  stdin: async () => '',
+  progress: (line) => core.info(neutral(line)),
+};
+
+/** Runs the command that the inputs name; gives its result, and its result in words. */
+async function runCommand(inputs: Inputs): Promise<{ result: Outcome; text: string[] }> {
+  const look = { color: false, root: world.cwd, cwd: world.cwd };
+  switch (inputs.command) {
+    case 'audit': {
+      const result = await audit(inputs, world);
+      return { result, text: auditText(result, { ...look, root: result.root }) };
+    }
+    case 'sync': {
+      const result = await sync(inputs, world);
+      return { result, text: syncText(result, { ...look, root: result.root }) };
+    }
+    case 'probe': {
+      const result = await probe(inputs, world);
+      return { result, text: probeText(result, { ...look, root: result.root }) };
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const raw = readSecrets();
+  const named = core.getMultilineInput('variables').filter((name) => name !== '');
+  maskSecrets(
+    new Map([
+      ['input "password"', raw.password],
+      ['input "bearer-token"', raw.bearer],
+      ['input "secret-key"', raw.secretKey],
+      ...[...STEP_SECRETS, ...named].map((name): [string, string] => [name, process.env[name] ?? '']),
+    ]),
+  );
+  const start = world.clock.monotonicMs();
+  const inputs = readInputs(raw);
+  const { result, text } = await runCommand(inputs);
+  for (const line of text) core.info(neutral(line));
+  annotate(result.findings, result.root);
+  setOutputs(result, resultJson(result, world.clock.monotonicMs() - start, world.cwd));
+  if (inputs.summary) await writeSummary(result);
+  if (result.exitCode !== 0) {
+    core.setFailed(`comfyui-auth ${inputs.command}: ${result.status} (exit code ${result.exitCode})`);
+  }
+}
+
+if (!servesBcrypt()) {
+  main().catch((error) => {
+    const { message, remedy, exit } = asFailure(error);
+    core.setOutput('status', 'error');
+    core.setOutput('exit-code', String(exit));
+    core.setFailed(neutral(`${message}\n→ ${remedy}`));
+  });
+}

@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as core from '@actions/core';
+import type { ExitCode } from '../model/failure.ts';
+import { type Finding, reaches } from '../model/finding.ts';
+import { annotationOf, type SummaryShape, summaryOf } from '../report/github.ts';
+
+/** What outputs are made of, whatever the command was. */
+export interface Outcome extends SummaryShape {
+  exitCode: ExitCode;
+  backup?: string | null;
+}
+
+/** Every output of action.yml that this outcome has. */
+function outputsOf(outcome: Outcome): Record<string, string> {
+  const [service, ...others] = outcome.services;
+  const only = others.length === 0 ? service : undefined;
+  return {
+    status: outcome.status,
+    changed: String(outcome.status === 'changed'),
+    'drift-count': String(outcome.findings.filter((one) => reaches(one.severity, 'error')).length),
+    proved: String(outcome.status === 'proved'),
+    'exit-code': String(outcome.exitCode),
+    'ready-after-ms': only?.readyAfterMs === undefined ? '' : String(Math.round(only.readyAfterMs)),
+    fingerprint: only?.fingerprint ?? '',
+    'env-file': only?.envFile ?? '',
+    backup: outcome.backup ?? '',
+  };
+}
+
+/** Sets the outputs, and writes the report beside the runner's other temporary files. */
+export function setOutputs(outcome: Outcome, report: string): void {
+  for (const [name, value] of Object.entries(outputsOf(outcome))) core.setOutput(name, value);
+  const path = join(
+    process.env.RUNNER_TEMP || tmpdir(),
+    `comfyui-auth-${randomBytes(8).toString('hex')}.json`,
+  );
+  writeFileSync(path, `${report}\n`, { mode: 0o600, flag: 'wx' });
+  core.setOutput('report', path);
+}
+
+const SAY = { notice: core.notice, warning: core.warning, error: core.error };
+
+/** One annotation a finding, at its file and line. */
+export function annotate(findings: readonly Finding[], root: string): void {
+  for (const one of findings) {
+    const { level, title, message, file, line } = annotationOf(one, root, process.env.GITHUB_WORKSPACE);
+    SAY[level](message, {
+      title,
+      ...(file !== undefined && { file }),
+      ...(line !== undefined && { startLine: line }),
+    });
+  }
+}
+
+/** Appends the job summary, where the runner has one. */
+export async function writeSummary(outcome: Outcome): Promise<void> {
+  if (!process.env.GITHUB_STEP_SUMMARY) return;
+  await core.summary.addRaw(summaryOf(outcome)).write();
+}

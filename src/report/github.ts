@@ -1,0 +1,122 @@
+import { isAbsolute, relative } from 'node:path';
+import type { Finding, Severity } from '../model/finding.ts';
+import { wordsOf } from './messages.ts';
+import { placeText, shortPath } from './place.ts';
+
+/** Neutralises what a runner would take for a command in foreign text (reliability.md §4). */
+export function neutral(text: string): string {
+  return text.replaceAll('##[', '# #[').replaceAll('::', ': :').replaceAll('\r', ' ');
+}
+
+export interface Annotation {
+  level: 'notice' | 'warning' | 'error';
+  title: string;
+  message: string;
+  /** Relative to the workspace; absent where the file lies outside it. */
+  file?: string;
+  line?: number;
+}
+
+const LEVELS: Record<Severity, Annotation['level']> = {
+  info: 'notice',
+  warning: 'warning',
+  error: 'error',
+  critical: 'error',
+};
+
+/** A finding as an annotation at its file and line. */
+export function annotationOf(finding: Finding, root: string, workspace: string | undefined): Annotation {
+  const { message, remedy } = wordsOf(finding, root, root);
+  const way = workspace === undefined ? undefined : relative(workspace, finding.location?.path ?? root);
+  const inside = way !== undefined && !way.startsWith('..') && !isAbsolute(way) && way !== '';
+  const line = finding.location?.line;
+  return {
+    level: LEVELS[finding.severity],
+    title: neutral(finding.code),
+    message: neutral(`${message}\n→ ${remedy}`),
+    ...(inside && finding.location?.kind !== 'server' && { file: way }),
+    ...(inside && line !== undefined && { line }),
+  };
+}
+
+/** Text as it can stand in a cell of the summary, which is HTML inside Markdown. */
+function cell(text: string): string {
+  return neutral(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const row = (tag: string, cells: readonly string[]) =>
+    `<tr>${cells.map((text) => `<${tag}>${cell(text)}</${tag}>`).join('')}</tr>`;
+  return `<table>${row('th', head)}${rows.map((cells) => row('td', cells)).join('')}</table>\n`;
+}
+
+/** What the summary shows of a service, whatever the command was. */
+interface SummaryService {
+  name: string;
+  fingerprint?: string;
+  envFile?: string;
+  readyAfterMs?: number;
+  locations?: readonly { path: string; key?: string; holds: string; state: string; fingerprint?: string }[];
+  files?: readonly { path: string; action: string; keys: readonly string[] }[];
+  checks?: readonly { id: string; verdict: string; httpStatus?: number; ms: number }[];
+}
+
+export interface SummaryShape {
+  command: string;
+  status: string;
+  root: string;
+  services: readonly SummaryService[];
+  findings: readonly Finding[];
+}
+
+function serviceSummary(service: SummaryService, root: string): string {
+  const bearer = service.fingerprint === undefined ? '' : ` · bearer ${service.fingerprint}`;
+  const parts = [`<h4>${cell(service.name + bearer)}</h4>\n`];
+  if (service.locations !== undefined) {
+    const rows = service.locations.map(({ path, key, holds, state, fingerprint }) => [
+      state === 'ok' ? '✅ ok' : state === 'unknown' ? '❔ unknown' : `❌ ${state}`,
+      `${shortPath(path, root)}${key === undefined ? '' : ` ${key}`}`,
+      holds,
+      fingerprint ?? '',
+    ]);
+    parts.push(table(['state', 'location', 'holds', 'fingerprint'], rows));
+  }
+  if (service.files !== undefined) {
+    const rows = service.files.map(({ path, action, keys }) => [
+      action,
+      shortPath(path, root),
+      keys.join(', '),
+    ]);
+    parts.push(table(['action', 'file', 'keys'], rows));
+  }
+  if (service.checks !== undefined) {
+    const rows = service.checks.map(({ id, verdict, httpStatus, ms }) => [
+      verdict === 'pass' ? '✅ pass' : verdict,
+      id,
+      String(httpStatus ?? ''),
+      `${Math.round(ms)} ms`,
+    ]);
+    parts.push(table(['verdict', 'check', 'HTTP', 'time'], rows));
+  }
+  return parts.join('');
+}
+
+/** The job summary: what was done, a table for each service, then the findings. Names and fingerprints only. */
+export function summaryOf(result: SummaryShape): string {
+  const findings = result.findings.map((one) => {
+    const { message, remedy } = wordsOf(one, result.root, result.root);
+    const place = one.location === undefined ? '' : placeText(one.location, result.root);
+    return [one.severity, one.code, place, `${message} → ${remedy}`];
+  });
+  return [
+    `<h3>comfyui-auth ${cell(`${result.command}: ${result.status}`)}</h3>\n`,
+    ...result.services.map((service) => serviceSummary(service, result.root)),
+    findings.length === 0
+      ? ''
+      : table(['severity', 'finding', 'place', 'what it means, and what to do'], findings),
+  ].join('');
+}
