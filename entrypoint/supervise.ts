@@ -10,7 +10,7 @@ import type { Stopper } from './stop.ts';
 const ROUNDS = 3;
 
 /** An open server must not answer for long: the pause between two tries stays far below 300 ms. */
-const MAX_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 50;
 
 /** How often a start that takes long says that it is still going on. */
 const PROGRESS_MS = 10_000;
@@ -115,12 +115,12 @@ async function keepProving(supervision: Supervision, over: AbortSignal): Promise
     const { status, checks } = report;
     if (status === 'open') return report;
     if (status === 'proved') {
-      if (degraded) log.info('recovered', 'the proof holds again');
       health.enter('READY', { checks });
+      if (degraded) log.info('recovered', 'the proof holds again');
     } else {
-      if (!degraded)
-        log.warning('degraded', `the proof cannot be repeated: ${status} ${codesOf(report.findings)}`);
-      health.enter('DEGRADED', { checks, reason: status });
+      const reason = `the proof cannot be repeated: ${status} (${codesOf(report.findings)})`;
+      health.enter('DEGRADED', { checks, reason });
+      if (!degraded) log.warning('degraded', reason);
     }
   }
 }

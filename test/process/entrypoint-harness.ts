@@ -9,7 +9,7 @@ import bcrypt from 'bcryptjs';
 import { LOGIN_NODE, layComfyUi } from '../../src/stand-in/tree.ts';
 
 const root = resolve(import.meta.dirname, '..', '..');
-export const ENTRYPOINT = process.env.ENTRYPOINT_BUNDLE ?? join(root, 'dist', 'entrypoint', 'index.cjs');
+const ENTRYPOINT = process.env.ENTRYPOINT_BUNDLE ?? join(root, 'dist', 'entrypoint', 'index.cjs');
 const CLI = process.env.CLI_BUNDLE ?? join(root, 'dist', 'cli', 'index.cjs');
 
 /** A hash of the cheapest kind: it tests as well, and in a fraction of the time. */
@@ -66,13 +66,18 @@ export class Deployment {
     };
   }
 
+  /** What Node gets to run the entrypoint. */
+  argv(...args: string[]): string[] {
+    return [ENTRYPOINT, ...args];
+  }
+
   /** The command that makes the stand-in serve, as one shell line. */
   serve(more = ''): string {
     return `exec '${this.python}' -u main.py --listen 127.0.0.1 --port ${this.port} ${more}`;
   }
 
   start(args: string[], more: Record<string, string> = {}): Running {
-    const running = new Running(args, this.env(more));
+    const running = new Running(this.argv(...args), this.env(more));
     this.#started.push(running);
     return running;
   }
@@ -85,7 +90,7 @@ export class Deployment {
   }
 
   healthcheck(...args: string[]): { code: number | null; stdout: string } {
-    const { status, stdout } = spawnSync(process.execPath, [ENTRYPOINT, 'healthcheck', ...args], {
+    const { status, stdout } = spawnSync(process.execPath, this.argv('healthcheck', ...args), {
       env: this.env(),
       encoding: 'utf8',
     });
@@ -121,7 +126,7 @@ export class Running {
   stderr = '';
 
   constructor(args: string[], env: Record<string, string>) {
-    this.process = spawn(process.execPath, [ENTRYPOINT, ...args], { env });
+    this.process = spawn(process.execPath, args, { env });
     this.process.stdout.on('data', (chunk: Buffer) => {
       this.stdout += chunk.toString('utf8');
     });
@@ -135,16 +140,22 @@ export class Running {
     return this.stdout + this.stderr;
   }
 
-  /** Waits until a pattern shows up in what was said; throws with all of it where the process ends first. */
-  async said(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.output)) {
-      if (this.process.exitCode !== null) throw new Error(`ended before ${pattern}:\n${this.output}`);
-      await Promise.race([
-        once(this.process.stdout, 'data'),
-        once(this.process.stderr, 'data'),
-        once(this.process, 'exit'),
-      ]);
-    }
+  /** Waits until a pattern shows up in what was said; rejects with all of it where the process ends first. */
+  said(pattern: RegExp): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (pattern.test(this.output)) settle(resolve);
+      };
+      const settle = (end: () => void) => {
+        this.process.stdout.off('data', look);
+        this.process.stderr.off('data', look);
+        end();
+      };
+      this.process.stdout.on('data', look);
+      this.process.stderr.on('data', look);
+      void this.ended.then(() => settle(() => reject(new Error(`ended before ${pattern}:\n${this.output}`))));
+      look();
+    });
   }
 
   /** Asks it to stop, and waits. */

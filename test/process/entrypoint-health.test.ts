@@ -2,6 +2,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { cheapHash, Deployment, freshPassword } from './entrypoint-harness.ts';
+import { MoodyServer } from './entrypoint-moody-server.ts';
 
 let deployment: Deployment;
 beforeEach(async () => {
@@ -46,6 +47,22 @@ test('while it starts it is live, and not ready', async () => {
   });
   expect(deployment.healthcheck('--live').code).toBe(0);
   await running.stop();
+});
+
+test('a proof that cannot be repeated degrades it, until it can', async () => {
+  const server = new MoodyServer(deployment);
+  const running = deployment.start(['run', '--', process.execPath, server.program], {
+    VERIFY_INTERVAL: '1s',
+  });
+  await running.said(/^ready/m);
+  server.turn('broken');
+  await running.said(/^degraded: warning: the proof cannot be repeated: not-ready/m);
+  expect(deployment.health()).toMatchObject({ state: 'DEGRADED', live: true, ready: false });
+  expect(deployment.healthcheck().code).toBe(1);
+  server.turn('good');
+  await running.said(/^recovered/m);
+  expect(deployment.healthcheck().code).toBe(0);
+  await running.stop('SIGINT');
 });
 
 test('stale, or without its process, it is not healthy', async () => {

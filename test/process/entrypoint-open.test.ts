@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AnonymousProber, cheapHash, Deployment, freshPassword } from './entrypoint-harness.ts';
+import { MoodyServer } from './entrypoint-moody-server.ts';
 
 const MAX_OPEN_MS = 300;
 
@@ -77,34 +78,17 @@ describe('a server that comes up open in spite of the checks is killed: 76', () 
 });
 
 test('a server that opens after the proof is killed at the next check', async () => {
-  // The proven server lets everybody in as soon as the flag file is there.
-  const flag = join(deployment.folder, 'open-now');
-  const server = join(deployment.folder, 'server.cjs');
-  writeFileSync(server, turnsOpen(flag, deployment.port));
-  const running = deployment.start(['run', '--', process.execPath, server], { VERIFY_INTERVAL: '1s' });
+  const server = new MoodyServer(deployment);
+  const running = deployment.start(['run', '--', process.execPath, server.program], {
+    VERIFY_INTERVAL: '1s',
+  });
   await running.said(/^ready/m);
   expect(prober.oks).toBe(0);
-  writeFileSync(flag, '');
+  server.turn('open');
   expect(await running.ended).toBe(76);
   expect(running.output).toMatch(/^open: /m);
   expect(prober.oks).toBeGreaterThan(0);
 });
-
-/** A server that answers as ComfyUI-Login does to what the proof asks, until the flag file is there. */
-function turnsOpen(flag: string, port: number): string {
-  return `
-const { existsSync, readFileSync } = require('node:fs');
-const token = readFileSync(${JSON.stringify(deployment.password)}, 'utf8').split('\\n')[0];
-const stats = JSON.stringify({ system: { comfyui_version: '0' }, devices: [] });
-require('node:http').createServer((request, response) => {
-  const allowed = existsSync(${JSON.stringify(flag)}) || request.headers.authorization === 'Bearer ' + token;
-  if (request.method === 'POST') response.writeHead(302, { location: '/login?wrong_password=1' }).end();
-  else if (request.url === '/login') response.setHeader('content-type', 'text/html').end('<input type="password" name="password">');
-  else if (allowed) response.setHeader('content-type', 'application/json').end(stats);
-  else { response.statusCode = 401; response.end('{}'); }
-}).listen(${port}, '127.0.0.1');
-`;
-}
 
 test('where an open server is meant it runs without a proof, and that is said loudly', async () => {
   const env = { COMFYUI_LOGIN_ENABLED: 'false', ALLOW_OPEN: 'yes-i-know' };

@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cheapHash, Deployment, ENTRYPOINT, freshPassword } from './entrypoint-harness.ts';
+import { cheapHash, Deployment, freshPassword } from './entrypoint-harness.ts';
 
 let deployment: Deployment;
 beforeEach(async () => {
@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => deployment.remove());
 
 const entrypoint = (...args: string[]) =>
-  spawnSync(process.execPath, [ENTRYPOINT, ...args], { env: deployment.env(), encoding: 'utf8' });
+  spawnSync(process.execPath, deployment.argv(...args), { env: deployment.env(), encoding: 'utf8' });
 
 describe('usage', () => {
   test.each([
