@@ -33,7 +33,7 @@ export interface ProbeTarget {
 }
 
 /** The outcome of a step; undefined where there is nothing to ask with. */
-export type StepResult = { judgement: Judgement; httpStatus?: number } | undefined;
+type StepResult = { judgement: Judgement; httpStatus?: number } | undefined;
 
 /** Every check as something to do, bounded by `timeoutMs` for each request. */
 export type Steps = Record<CheckId, (timeoutMs: number) => Promise<StepResult>>;

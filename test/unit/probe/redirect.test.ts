@@ -100,6 +100,10 @@ describe('secrets', () => {
     const report = await gate(url);
     expect(report.status).toBe('proved');
     expect(seen.length).toBe(3 * 5 + 3);
+    for (const { headers } of seen) {
+      expect(headers).toContain("accept: 'application/json'");
+      expect(headers).toContain("'accept-encoding': 'identity'");
+    }
     expect(seen.filter(({ line }) => has(BEARER, line) || has(PASSWORD, line))).toEqual([]);
     expect(seen.filter(({ headers }) => has(PASSWORD, headers))).toEqual([]);
     expect(seen.filter(({ headers }) => has(BEARER, headers)).map(({ line }) => line)).toEqual(
