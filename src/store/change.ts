@@ -1,7 +1,7 @@
 import { Exit, Failure } from '../model/failure.ts';
 import type { Owner } from '../model/layout.ts';
 import { type FileIdentity, type RegularFile, readRegular, sameIdentity } from './read-file.ts';
-import { replaceable } from './replace.ts';
+import { replaceable, unreadable } from './replace.ts';
 import { NEW_FILE_MODE } from './write-new.ts';
 
 /** One file of a plan, as a command hands it in. */
@@ -42,6 +42,7 @@ function changedUnderneath(path: string): Failure {
 /** Throws a Failure unless the file is still the one that was read. */
 export function requireUnchanged(path: string, expected: FileIdentity | null): void {
   const found = readRegular(path);
+  if (found.kind === 'unreadable') throw unreadable(path, found.code);
   const unchanged =
     expected === null
       ? found.kind === 'missing'

@@ -25,6 +25,17 @@ export const nameBeside = (path: string, id: string, suffix: string): string =>
 const refusal = (code: string, path: string, message: string, remedy: string): Failure =>
   new Failure({ code, exit: Exit.usage, message: `${path}: ${message}`, remedy, location: { path } });
 
+/** The Failure for a file that could not be read. */
+export function unreadable(path: string, errno: string): Failure {
+  return new Failure({
+    code: 'file-unreadable',
+    exit: Exit.unknown,
+    message: `${path}: could not be read (${errno})`,
+    remedy: 'Look at owner and mode (`ls -ld`), or run as a user who may read it.',
+    location: { path },
+  });
+}
+
 /**
  * What stands at a path that is to be replaced: a regular file with one name, or nothing. Throws a Failure for
  * anything else: a replaced link would leave its other name with the old content (reliability.md §2).
@@ -41,13 +52,7 @@ export function replaceable(path: string): RegularFile | undefined {
     );
   }
   if (found.kind === 'unreadable') {
-    throw new Failure({
-      code: 'file-unreadable',
-      exit: Exit.unknown,
-      message: `${path}: could not be read (${found.code})`,
-      remedy: 'Look at owner and mode (`ls -ld`), or run as a user who may read it.',
-      location: { path },
-    });
+    throw unreadable(path, found.code);
   }
   if (found.links > 1) {
     throw refusal(

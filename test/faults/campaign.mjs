@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { breakIn, killAt } from './break-in.mjs';
 import { durabilityFaults } from './durability.mjs';
-import { makePlace, observe, prepare, SCENARIOS, scenarioPoints } from './scenarios.mjs';
+import { makePlace, observe, prepare, SCENARIOS, scenarioOf, scenarioPoints } from './scenarios.mjs';
 import { run } from './strace.mjs';
 import { leftovers, snapshot } from './tree.mjs';
 
@@ -20,8 +20,18 @@ const WAYS = {
   ),
 };
 
-/** The exit codes with which a command may answer an error; a kill is none. */
-const EXITS = [0, 2, 3, 5, 6, 'killed'];
+/** The exit codes with which a command may answer an error. */
+const EXITS = [0, 2, 3, 5, 6];
+
+/**
+ * How a broken run ended: its exit code, or `killed`. Where all reads or writes fail from some call on, those of
+ * Node's own event loop do too, and it aborts: for the files that is one kill more.
+ */
+function ending({ code, signal, expression }) {
+  if (signal === 'SIGKILL' && expression.includes('SIGKILL')) return 'killed';
+  if (signal === 'SIGABRT' && /^(read|write):.*\+$/.test(expression)) return 'killed';
+  return code ?? signal;
+}
 
 /** `old` or `new` where all of it is, else `mixed`; `of` names the part of the snapshots to compare. */
 const which = (found, { old, fresh }, of) =>
@@ -42,8 +52,9 @@ async function breakOnce(place, program, scenario, reference, call, inject) {
   if (broken === undefined)
     return { faults: ['strace did not break in where it was meant to'], missed: true };
   const faults = [];
-  const exit = broken.expression.includes('SIGKILL') ? 'killed' : (broken.code ?? broken.signal);
-  if (!EXITS.includes(exit)) faults.push(`ended with ${exit}: ${broken.stderr.slice(0, 500)}`);
+  const exit = ending(broken);
+  if (exit !== 'killed' && !EXITS.includes(exit))
+    faults.push(`ended with ${exit}: ${broken.stderr.slice(0, 500)}`);
   const before = snapshot(place.tree);
   const stood = which(before, reference, 'files');
   if (!keptPromise(exit, stood, before, scenario)) faults.push(`exit ${exit}, but the files are ${stood}`);
@@ -72,7 +83,7 @@ const count = (tally, key) => {
 
 /** Sweeps one scenario with two workers, each in a place of its own. */
 async function sweepScenario(name, places, program, observed, options) {
-  const scenario = { ...SCENARIOS[name] };
+  const scenario = scenarioOf(name, program);
   for (const place of places) scenario.begin = await prepare(place, program, scenario, observed.calls);
   const all = await scenarioPoints(places[0], program, scenario, { looking: options.kind === 'errors' });
   const chosen = choose(all, options.every, options.names);
@@ -117,7 +128,10 @@ export async function sweep(program, work, options, report = () => undefined) {
   const observed = await observe(places[0], program);
   const durability = durabilityFaults(observed.calls);
   const results = [];
-  for (const name of options.scenarios ?? Object.keys(SCENARIOS)) {
+  const names = (options.scenarios ?? Object.keys(SCENARIOS)).filter(
+    (name) => program[SCENARIOS[name].command] !== undefined,
+  );
+  for (const name of names) {
     const result = await sweepScenario(name, places, program, observed, options);
     results.push(result);
     report(result);

@@ -1,4 +1,5 @@
 // What the lab drives: its own harness over src/store, or the terminal's `sync`; whole, or with a piece sabotaged.
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
@@ -39,6 +40,7 @@ async function bundle(entry, outfile, saboteur) {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    mainFields: ['module', 'main'],
     define: { __VERSION__: '"lab"' },
     plugins: saboteur === undefined ? [] : [sabotage(SABOTEURS[saboteur])],
     logLevel: 'error',
@@ -76,7 +78,50 @@ async function harness(work, saboteur) {
   };
 }
 
-export const PROGRAMS = { harness };
+const ALPHABET = './ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+
+/** A text of bcrypt's shape, nobody's hash. Without its password nothing is compared, which keeps a run short. */
+const madeUpBearer = () => `$2b$12$${Array.from(randomBytes(53), (byte) => ALPHABET[byte & 63]).join('')}`;
+
+const LAYOUT = `version: 1
+services:
+  comfyui:
+    url: http://127.0.0.1:1
+    env: { file: .env, readers: [compose] }
+    authority: secrets/auth.conf
+    locations:
+      - { path: secrets/api.token, kind: token-file, holds: bearer }
+      - { path: secrets/fresh.token, kind: token-file, holds: bearer }
+      - { path: login/PASSWORD, kind: password-file }
+`;
+
+/** A deployment whose files hold one bearer, but for a token file that is missing. */
+function plantDeployment(bearer) {
+  const conf = { version: '1', bcrypt_hash: bearer, services: { comfyui: { locations: [] } } };
+  return (tree) => {
+    plant(tree, 'comfyui-auth.yml', { content: LAYOUT });
+    plant(tree, '.env', {
+      content: `COMFYUI_USERNAME=admin\nCOMFYUI_BEARER_TOKEN='${bearer}'\n`,
+      mode: 0o640,
+    });
+    plant(tree, 'secrets/auth.conf', { content: `${JSON.stringify(conf, null, 2)}\n` });
+    plant(tree, 'secrets/api.token', { content: bearer });
+    plant(tree, 'login/PASSWORD', { content: `${bearer}\nadmin`, mode: 0o400, uid: 1000 });
+  };
+}
+
+/** `sync` with another bearer. What it left is recovered by the harness: a second `sync` would mend what is mixed. */
+async function sync(work, saboteur) {
+  const cli = await bundle('src/cli/main.ts', join(work, 'cli.cjs'), saboteur);
+  const { recover } = await harness(work, saboteur);
+  const bearerFile = join(work, 'bearer');
+  writeFileSync(bearerFile, madeUpBearer(), { mode: 0o600 });
+  const commit = (tree) => [process.execPath, cli, 'sync', '--root', tree, '--bearer-file', bearerFile];
+  // The next `sync` puts the old files back, and then does its own work: either may stand where it is broken.
+  return { plant: plantDeployment(madeUpBearer()), commit, resume: commit, resumeEnds: 'either', recover };
+}
+
+export const PROGRAMS = { harness, sync };
 
 /** Builds a program: how its tree is planted, and the commands that commit, roll back and recover in it. */
 export async function makeProgram(name, work, saboteur) {

@@ -44,6 +44,13 @@ export const SCENARIOS = {
   },
 };
 
+/** A scenario as a program plays it. */
+export function scenarioOf(name, program) {
+  const scenario = SCENARIOS[name];
+  const goesOn = scenario.command === 'resume' && scenario.end === 'old';
+  return { ...scenario, ...(goesOn && program.resumeEnds !== undefined && { end: program.resumeEnds }) };
+}
+
 /** A worker's own place: a tree that is planted again, or put back as a kill left it, before each run. */
 export function makePlace(work, program) {
   const tree = join(work, 'tree');
@@ -98,9 +105,22 @@ export async function prepare(place, program, scenario, commitCalls) {
   return snapshot(place.tree);
 }
 
+/** The calls of a recovery: up to the close of the folder whose journal was removed. What follows is a commit again. */
+function untilRecovered(calls) {
+  const removed = calls.findIndex(
+    ({ name, text }) => name.startsWith('unlink') && text.includes('/journal.json"'),
+  );
+  const end = calls.findIndex(({ name }, index) => index > removed && name === 'close');
+  if (removed < 0 || end < 0) throw new Error('the undisturbed run recovered nothing');
+  return calls.slice(0, end + 1);
+}
+
 /** The calls of a scenario's undisturbed run at which to break in. */
 export async function scenarioPoints(place, program, scenario, { looking }) {
   place.reset();
   const calls = await recorded(place, program[scenario.command](place.tree));
-  return points(calls, { looking, ...(scenario.marker !== undefined && { marker: scenario.marker }) });
+  return points(scenario.interrupted === undefined ? calls : untilRecovered(calls), {
+    looking,
+    ...(scenario.marker !== undefined && { marker: scenario.marker }),
+  });
 }
