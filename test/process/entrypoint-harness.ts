@@ -18,7 +18,7 @@ export const cheapHash = (password: string) => bcrypt.hashSync(password, 4);
 /** A password that nobody uses. */
 export const freshPassword = () => `pw-${Math.random().toString(36).slice(2)}-${Date.now().toString(36)}`;
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
