@@ -8,7 +8,7 @@ export const actionProcess: ProcessPort = {
       const { exitCode, stdout, stderr } = await getExecOutput(command, [...args], {
         silent: true,
         ignoreReturnCode: true,
-        input: Buffer.from(options.input ?? ''),
+        ...(options.input !== undefined && { input: Buffer.from(options.input) }),
         ...(options.cwd !== undefined && { cwd: options.cwd }),
         ...(options.env !== undefined && { env: options.env as Record<string, string> }),
       });

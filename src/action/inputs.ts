@@ -1,5 +1,6 @@
 import * as core from '@actions/core';
 import type { HandedIn } from '../commands/world.ts';
+import { isPlainAddress } from '../model/address.ts';
 import { parseDuration } from '../model/duration.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import { SEVERITIES, type Severity } from '../model/finding.ts';
@@ -94,7 +95,7 @@ function handedIn(raw: RawSecrets): HandedIn | undefined {
 export function readInputs(raw: RawSecrets): Inputs {
   const text = (name: string) => core.getInput(name) || undefined;
   const [root, layout, url] = [text('root'), text('layout'), text('url')];
-  if (url !== undefined && (!/^https?:\/\/[^/@\s]+/.test(url) || !URL.canParse(url))) {
+  if (url !== undefined && !isPlainAddress(url)) {
     refuse('url', 'give an http or https address without user and password');
   }
   const given = handedIn(raw);

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { isPlainAddress } from '../model/address.ts';
 import { parseDuration } from '../model/duration.ts';
 import { SEVERITIES, type Severity } from '../model/finding.ts';
 import { parseReaderSpec, READER_NAMES, type ReaderSpec } from '../model/layout.ts';
@@ -30,9 +31,8 @@ export function severity(text: string): Severity {
 
 /** An http or https address without credentials in it. */
 export function address(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
   // The text itself is not repeated: it may hold a password.
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+  if (!isPlainAddress(text)) {
     throw new InvalidArgumentError('give an http or https address without user and password.');
   }
   return text;

@@ -80,13 +80,11 @@ export function parseLayout(text: string, path: string): LayoutDocument {
   const { valid, errors } = new Validator(schema as object, '2020-12', false).validate(content);
   const at = (pointer: string) => positionOf(document, lines, pointer);
   if (!valid) {
-    const telling = errors.filter((one) => !ENCLOSING.has(one.keyword));
-    const unknownKey = errors.find((one) => one.keyword === 'additionalProperties');
-    const fault = telling.find((one) => one.keyword !== 'false') ?? unknownKey ?? errors[0];
-    return fail(
-      `${fault?.instanceLocation.replace(/^#\/?/, '') || 'the document'}: ${fault?.error ?? 'does not fit the schema'}`,
-      at(fault?.instanceLocation ?? ''),
-    );
+    const fault = errors.find((one) => !ENCLOSING.has(one.keyword)) ?? errors[0];
+    const place = fault?.instanceLocation.replace(/^#\/?/, '') || 'the document';
+    const why =
+      fault?.keyword === 'false' ? 'is no field of a layout' : (fault?.error ?? 'does not fit the schema');
+    return fail(`${place}: ${why}`, at(fault?.instanceLocation ?? ''));
   }
   return { services: (content as { services: Record<string, WrittenService> }).services, at };
 }

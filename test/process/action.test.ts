@@ -1,0 +1,186 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Secret } from '../../src/model/secret.ts';
+import { derivedForms } from '../../src/platform/redact.ts';
+import { ACTION, cheapHash, Deployment, freshSecret, PATHS, runBundle } from './deployment.ts';
+
+let tree: Deployment;
+let runner: string;
+beforeEach(() => {
+  tree = new Deployment();
+  runner = mkdtempSync(join(tmpdir(), 'comfyui-auth-runner-'));
+  for (const name of ['output', 'summary']) writeFileSync(join(runner, name), '');
+});
+afterEach(() => {
+  tree.remove();
+  rmSync(runner, { recursive: true, force: true });
+});
+
+/** Runs the action as a runner would: inputs as INPUT_… variables. */
+function act(inputs: Record<string, string>, env: Record<string, string> = {}) {
+  const named = Object.entries({ root: tree.root, ...inputs }).map(([name, value]) => [
+    `INPUT_${name.toUpperCase()}`,
+    value,
+  ]);
+  const ran = runBundle(ACTION, [], {
+    env: {
+      ...Object.fromEntries(named),
+      GITHUB_OUTPUT: join(runner, 'output'),
+      GITHUB_STEP_SUMMARY: join(runner, 'summary'),
+      RUNNER_TEMP: runner,
+      ...env,
+    },
+  });
+  const pairs = [
+    ...readFileSync(join(runner, 'output'), 'utf8').matchAll(/^(\S+)<<(\S+)\n([\s\S]*?)\n\2$/gm),
+  ];
+  const outputs = Object.fromEntries(pairs.map(([, name, , value]) => [name, value]));
+  return {
+    ...ran,
+    outputs: outputs as Record<string, string>,
+    summary: readFileSync(join(runner, 'summary'), 'utf8'),
+  };
+}
+
+/** Text with all that differs from run to run taken out, for a snapshot. */
+function steady(text: string): string {
+  return text
+    .replaceAll(tree.root, 'ROOT')
+    .replaceAll(runner, 'RUNNER')
+    .replace(/\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}/g, 'BACKUP')
+    .replace(/comfyui-auth-[0-9a-f]{16}\.json/g, 'REPORT.json')
+    .replace(/\b[0-9a-f]{8}\b/g, 'FINGERPRINT');
+}
+
+const maskLines = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('::add-mask::'));
+
+describe('the action', () => {
+  it('sync: outputs, summary and log, as a person and a workflow see them', () => {
+    tree.write(PATHS.token, cheapHash(freshSecret()));
+    const ran = act(
+      { command: 'sync', password: tree.password, variables: 'HF_TOKEN' },
+      { HF_TOKEN: freshSecret('hf_') },
+    );
+    expect(ran.code).toBe(0);
+    expect(
+      Object.fromEntries(Object.entries(ran.outputs).map(([name, value]) => [name, steady(value)])),
+    ).toMatchInlineSnapshot(`
+      {
+        "backup": "BACKUP",
+        "changed": "true",
+        "drift-count": "0",
+        "env-file": "ROOT/docker-configurations/services/comfyui-qwen/.env",
+        "exit-code": "0",
+        "fingerprint": "FINGERPRINT",
+        "proved": "false",
+        "ready-after-ms": "",
+        "report": "RUNNER/REPORT.json",
+        "status": "changed",
+      }
+    `);
+    expect(steady(ran.summary)).toMatchInlineSnapshot(`
+      "<h3>comfyui-auth sync: changed</h3>
+      <h4>comfyui-qwen · bearer FINGERPRINT</h4>
+      <table><tr><th>action</th><th>file</th><th>keys</th></tr><tr><td>update</td><td>docker-configurations/services/comfyui-qwen/.env</td><td>HF_TOKEN</td></tr><tr><td>none</td><td>.secrets/comfyui_auth_tokens.conf</td><td></td></tr><tr><td>update</td><td>.secrets/qwen-api-user.token</td><td>bearer</td></tr><tr><td>none</td><td>docker-configurations/services/comfyui-qwen/.secrets/qwen-api-user.token</td><td></td></tr><tr><td>none</td><td>.secrets/.env.generated</td><td></td></tr><tr><td>none</td><td>.env</td><td></td></tr><tr><td>none</td><td>docker-configurations/services/comfyui-qwen/workspace/login/PASSWORD</td><td></td></tr></table>
+      "
+    `);
+    const log = ran.stdout.split('\n').filter((line) => !line.startsWith('::add-mask::'));
+    expect(steady(log.join('\n'))).toMatchInlineSnapshot(`
+      "comfyui-qwen
+        update    docker-configurations/services/comfyui-qwen/.env                          HF_TOKEN
+        as it is  .secrets/comfyui_auth_tokens.conf
+        update    .secrets/qwen-api-user.token                                              bearer
+        as it is  docker-configurations/services/comfyui-qwen/.secrets/qwen-api-user.token
+        as it is  .secrets/.env.generated
+        as it is  .env
+        as it is  docker-configurations/services/comfyui-qwen/workspace/login/PASSWORD
+
+      changed; the old files are kept as BACKUP
+      "
+    `);
+    expect(JSON.parse(readFileSync(ran.outputs.report ?? '', 'utf8'))).toMatchObject({
+      command: 'sync',
+      status: 'changed',
+    });
+  });
+
+  it('masks every derived form of every secret before anything else', () => {
+    const password = `${freshSecret()}'"$ #%=`.concat('x');
+    const key = freshSecret(freshSecret());
+    const token = freshSecret('hf_');
+    const ran = act({ password, 'secret-key': key, variables: 'HF_TOKEN' }, { HF_TOKEN: token });
+    const lines = ran.stdout.split('\n');
+    const masks = maskLines(ran.stdout);
+    expect(lines.slice(0, masks.length)).toEqual(masks);
+    const said = masks.map((line) => line.slice('::add-mask::'.length).replaceAll('%25', '%'));
+    for (const secret of [password, key, token]) {
+      for (const form of derivedForms(new Secret(secret))) expect(said).toContain(form);
+    }
+  });
+
+  it('lets no byte of a secret out, whatever the command', () => {
+    const other = freshSecret();
+    tree.write(PATHS.token, cheapHash(other));
+    tree.edit(PATHS.env, /HF_TOKEN=.*/, 'HF_TOKEN=hf_REDACTED');
+    const canaries = [tree.password, tree.bearer, other, tree.secrets.civitai, tree.secrets.qwen];
+    for (const command of ['audit', 'sync', 'probe']) {
+      const ran = act({
+        command,
+        password: tree.password,
+        'bearer-token': tree.bearer,
+        url: 'http://127.0.0.1:1',
+        timeout: '300ms',
+      });
+      const report = ran.outputs.report === undefined ? '' : readFileSync(ran.outputs.report, 'utf8');
+      const rest = ran.stdout.split('\n').filter((line) => !line.startsWith('::add-mask::'));
+      const shown = [rest.join('\n'), ran.stderr, ran.summary, JSON.stringify(ran.outputs), report].join(
+        '\n',
+      );
+      for (const form of canaries.flatMap((one) => derivedForms(new Secret(one))))
+        expect(shown).not.toContain(form);
+    }
+  });
+
+  it('audit: annotations point at file and line, and the step fails', () => {
+    tree.write(PATHS.env, tree.envText(tree.bearer));
+    const ran = act({ command: 'audit' }, { GITHUB_WORKSPACE: tree.root });
+    expect(ran.stdout).toContain(`::error title=value-mangled,file=${PATHS.env},line=6::`);
+    expect(ran.outputs).toMatchObject({ status: 'findings', 'exit-code': '1' });
+    expect(Number(ran.outputs['drift-count'])).toBeGreaterThan(0);
+    expect(ran.code).toBe(1);
+  });
+
+  it('neutralises what would be a command in foreign text', () => {
+    const folder = '::set-env::x ##[error]y';
+    tree.write(
+      `${folder}/comfyui-auth.yml`,
+      'version: 1\nservices: { a: { locations: [{ path: t, kind: token-file, holds: bearer }] } }\n',
+    );
+    const ran = act({ command: 'audit', root: tree.path(folder) });
+    expect(ran.stdout).not.toContain('##[error]y');
+    expect(ran.stdout).not.toMatch(/\s::set-env::/);
+    expect(ran.summary).not.toContain('##[error]y');
+  });
+
+  const wrong: [string, Record<string, string>, string][] = [
+    ['an unknown command', { command: 'deploi' }, 'input "command"'],
+    ['a user name alone', { username: 'admin' }, 'input "username"'],
+    ['a short password', { password: 'short' }, 'input "password"'],
+    ['a flag that is no boolean', { 'dry-run': 'maybe' }, 'input "dry-run"'],
+    ['a time without sense', { timeout: 'soon' }, 'input "timeout"'],
+    ['an address with a password', { url: `http://u:${freshSecret()}@h/` }, 'input "url"'],
+    ['an empty variable', { variables: 'HF_TOKEN' }, 'HF_TOKEN (not set)'],
+  ];
+  it.each(wrong)('refuses %s', (_, inputs, says) => {
+    const before = tree.photograph();
+    const ran = act(inputs);
+    expect(ran.stdout).toContain('::error::');
+    expect(ran.stdout).toContain(says);
+    expect(ran.outputs).toMatchObject({ status: 'error', 'exit-code': '2' });
+    expect(ran.code).toBe(1);
+    expect(tree.photograph()).toEqual(before);
+    if (inputs.url !== undefined) expect(ran.stdout).not.toContain(inputs.url.slice(9, 20));
+  });
+});
