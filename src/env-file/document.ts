@@ -1,3 +1,5 @@
+import type { Range } from './outline.ts';
+
 /** A statement `KEY=value` as it stands in the text. Offsets count UTF-16 units. */
 export interface Statement {
   key: string;
@@ -33,6 +35,7 @@ export class EnvDocument {
   readonly #text: string;
   readonly #splices: Splice[] = [];
   readonly #blocks: Block[];
+  readonly #found = new Map<string, Statement[]>();
   /** The line of a quoted value that no quote ends, or that readers end in different places. */
   readonly unclosed: number | undefined;
 
@@ -48,9 +51,12 @@ export class EnvDocument {
     return new EnvDocument(text);
   }
 
-  /** All statements of a key, first to last. */
-  statements(key: string): Statement[] {
+  /** All statements of a key, first to last, as the text was before any edit. */
+  statements(key: string): readonly Statement[] {
+    const known = this.#found.get(key);
+    if (known !== undefined) return known;
     const found: Statement[] = [];
+    this.#found.set(key, found);
     for (let at = this.#text.indexOf(key); at >= 0; at = this.#text.indexOf(key, at + key.length)) {
       const statement = this.#statementAt(key, at);
       if (statement !== undefined) found.push(statement);
@@ -74,19 +80,17 @@ export class EnvDocument {
     return newline > 0 && this.#text[newline - 1] === '\r' ? '\r\n' : '\n';
   }
 
-  /** Puts other text where a statement stands; its line end stays. */
+  /** Puts other text where a statement stands; its line end stays, and a missing one is added. */
   replace(statement: Statement, text: string): void {
-    this.#splices.push({ start: statement.start, end: statement.end, text });
+    const lineEnd = statement.end < this.#text.length ? '' : this.lineEndAt(statement.start);
+    this.#splices.push({ start: statement.start, end: statement.end, text: text + lineEnd });
   }
 
   /** Takes a statement's lines out, line end included. */
   remove(statement: Statement): void {
     const newline = this.#text.indexOf('\n', statement.end);
-    this.#splices.push({
-      start: statement.start,
-      end: newline < 0 ? this.#text.length : newline + 1,
-      text: '',
-    });
+    const end = newline < 0 ? this.#text.length : newline + 1;
+    this.#splices.push({ start: statement.start, end, text: '' });
   }
 
   /** Adds whole lines behind a statement, or at the end where none is given. */
@@ -94,14 +98,18 @@ export class EnvDocument {
     const newline = statement === undefined ? -1 : this.#text.indexOf('\n', statement.end);
     const at = newline < 0 ? this.#text.length : newline + 1;
     const end = this.lineEndAt(at);
-    const open = at === this.#text.length && !/(?:^\uFEFF?|\n)$/.test(this.#text);
-    const pending = this.#splices.some((splice) => splice.start === at && splice.end === at);
-    const lead = open && !pending ? end : '';
+    const lead = at === this.#text.length && this.#endsOpen() ? end : '';
     this.#splices.push({ start: at, end: at, text: lead + lines.map((line) => line + end).join('') });
   }
 
   toString(): string {
-    const ordered = this.#splices.toSorted((a, b) => a.start - b.start || a.end - b.end);
+    return this.print([]);
+  }
+
+  /** The text with a comment in the place of each range left out: the same one before and after the edits. */
+  print(leftOut: readonly Range[]): string {
+    const markers = leftOut.map((range, index): Splice => ({ ...range, text: `#${index}\n` }));
+    const ordered = [...this.#splices, ...markers].sort((a, b) => a.start - b.start || a.end - b.end);
     let printed = '';
     let at = 0;
     for (const splice of ordered) {
@@ -111,11 +119,22 @@ export class EnvDocument {
     return printed + this.#text.slice(at);
   }
 
+  /** Whether what stands last, edits included, has no line end. */
+  #endsOpen(): boolean {
+    const size = this.#text.length;
+    const last = this.#splices.findLast((splice) => splice.end === size);
+    if (last !== undefined) return last.text !== '' && !last.text.endsWith('\n');
+    return !/(?:^\uFEFF?|\n)$/.test(this.#text.slice(-2));
+  }
+
   #statementAt(key: string, at: number): Statement | undefined {
     const text = this.#text;
+    // Most hits are parts of longer names: two characters tell.
+    if (!' \t='.includes(text[at + key.length] ?? '\n') || !' \t\n\uFEFF'.includes(text[at - 1] ?? '\n'))
+      return;
     const start = text.lastIndexOf('\n', at - 1) + 1;
     const lead = /^\uFEFF?[ \t]*(export[ \t]+)?$/.exec(text.slice(start, at));
-    if (lead === null || (at > 0 && start > at)) return undefined;
+    if (lead === null) return undefined;
     const sign = /^[ \t]*=[ \t]*/.exec(text.slice(at + key.length, lineStop(text, at)));
     if (sign === null || this.#inBlock(start)) return undefined;
     const from = at + key.length + sign[0].length;

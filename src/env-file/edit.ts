@@ -1,21 +1,25 @@
 import type { ReaderSpec } from '../model/layout.ts';
 import { EnvDocument, type Statement } from './document.ts';
+import { commentLines, inlineComment } from './inline-comment.ts';
+import { type Normalisation, normalise } from './normalise.ts';
+import { inertRuns, type Range } from './outline.ts';
 import { type EnvReader, type ReadFault, type ReadOutcome, readersFor } from './readers/index.ts';
 import { chooseSpelling, type SpellingReason } from './spelling.ts';
+import { compare, type Difference } from './whole-file.ts';
 
 /** One key to be set, or with `undefined` removed. */
 export interface EnvEdit {
   key: string;
   value: string | undefined;
-  /** Comment lines, each beginning with `#`, put above a key that is new. */
+  /** Comment lines put above a key that is new. */
   comment?: readonly string[];
 }
 
 export type EditReason =
   | SpellingReason
   | ReadFault
+  | Difference['reason']
   | 'unterminated-above'
-  | 'neighbour-changed'
   | 'nul-in-file';
 
 /** Why nothing is written. `key` is the edited key, or the neighbour that would read differently. */
@@ -28,13 +32,19 @@ export interface EditRefusal {
   line?: number;
 }
 
+/** What was done beside setting values. */
 export type EditNote =
   | { note: 'comment-moved' | 'comment-dropped' | 'export-removed' | 'reference-follows'; key: string }
-  | { note: 'bom-removed' | 'line-ends-converted' };
+  | { note: Normalisation };
 
 export type EditResult =
   | { ok: true; text: string; changed: string[]; removedDuplicates: string[]; notes: EditNote[] }
   | { ok: false; refusals: EditRefusal[] };
+
+interface Report {
+  removedDuplicates: string[];
+  notes: EditNote[];
+}
 
 /**
  * Sets and removes keys so that every reader receives the values meant and all other keys as before; keys that
@@ -48,66 +58,89 @@ export function editEnv(
   siblings: readonly string[],
 ): EditResult {
   const models = readers.flatMap(readersFor);
+  const wanted = [...new Map(edits.map((edit) => [edit.key, edit])).values()];
   const nul = text.indexOf('\0');
   if (nul >= 0)
-    return refuse([{ reader: '*', reason: 'nul-in-file', line: EnvDocument.parse(text).lineAt(nul) }]);
-  const before = models.map((model) => model.read(text));
-  const document = EnvDocument.parse(text);
-  const rewritten = linesOf(document, edits);
+    return refuse({ reader: '*', reason: 'nul-in-file', line: EnvDocument.parse(text).lineAt(nul) });
+
+  const normal = normalise(text, models);
+  const document = EnvDocument.parse(normal.text);
+  const runs = models.some((model) => model.name === 'kubectl')
+    ? []
+    : runsOf(document, normal.text, wanted, siblings);
+  const quick = editNormal(normal.text, document, runs, { edits: wanted, models, siblings });
+  // The short form shows that all is well; what is wrong is looked at in the whole file.
+  const result =
+    quick.ok || runs.length === 0
+      ? quick
+      : editNormal(normal.text, EnvDocument.parse(normal.text), [], { edits: wanted, models, siblings });
+  return normal.notes.length === 0 ? result : withNormalisation(text, wanted, models, result, normal.notes);
+}
+
+function refuse(...refusals: EditRefusal[]): EditResult {
+  return { ok: false, refusals };
+}
+
+/** The parts of the text that need not be read: no edit is near, and they mean the same to all. */
+function runsOf(
+  document: EnvDocument,
+  text: string,
+  edits: readonly EnvEdit[],
+  siblings: readonly string[],
+): Range[] {
+  const keys = new Set([...edits.map((edit) => edit.key), ...siblings]);
+  const touched = [...keys]
+    .flatMap((key) => document.statements(key))
+    .flatMap(({ start, end }) => [start, end]);
+  return inertRuns(
+    text,
+    touched.toSorted((a, b) => a - b),
+  );
+}
+
+function editNormal(
+  text: string,
+  document: EnvDocument,
+  leftOut: readonly Range[],
+  {
+    edits,
+    models,
+    siblings,
+  }: { edits: readonly EnvEdit[]; models: readonly EnvReader[]; siblings: readonly string[] },
+): EditResult {
+  const old = document.print(leftOut);
+  const before = models.map((model) => model.read(old));
   const rejected = models.flatMap((model, at): EditRefusal[] => {
-    const old = before[at];
-    // A line that is about to be rewritten may be what the program gives up on: the new text will tell.
-    if (old === undefined || old.ok || rewritten.has(old.line) || hasNewer(models, at)) return [];
-    return [{ reader: model.id, reason: old.reason, line: old.line }];
+    const outcome = before[at];
+    return outcome === undefined || outcome.ok
+      ? []
+      : [{ reader: model.id, reason: outcome.reason, line: outcome.line }];
   });
-  if (rejected.length > 0) return refuse(rejected);
+  if (rejected.length > 0) return refuse(...rejected);
 
   const pending = edits.filter((edit) => !isDone(document, edit, before));
-  const refusals: EditRefusal[] = [];
-  const removedDuplicates: string[] = [];
-  const notes: EditNote[] = [];
-  for (const edit of pending) {
-    const refusal = apply(document, edit, models, siblings, { removedDuplicates, notes });
-    if (refusal !== undefined) refusals.push(refusal);
-  }
-  if (refusals.length > 0) return refuse(refusals);
+  const report: Report = { removedDuplicates: [], notes: [] };
+  if (pending.length === 0) return { ok: true, text, changed: [], ...report };
+  const refusals = pending.flatMap((edit) => apply(document, edit, models, siblings, report) ?? []);
+  if (refusals.length > 0) return refuse(...refusals);
 
-  const changed = pending.map((edit) => edit.key);
-  if (changed.length === 0) return { ok: true, text, changed, removedDuplicates, notes };
-  const edited = document.toString();
-  const faults = models.flatMap((model, at) => {
-    const [old, now] = [before[at], model.read(edited)];
-    return old?.ok === false && !now.ok && hasNewer(models, at) ? [] : compare(model, old, now, pending);
-  });
-  return faults.length > 0 ? refuse(faults) : { ok: true, text: edited, changed, removedDuplicates, notes };
-}
-
-/** The first lines of all statements that the edits touch. */
-function linesOf(document: EnvDocument, edits: readonly EnvEdit[]): Set<number> {
-  const statements = edits.flatMap((edit) => document.statements(edit.key));
-  return new Set(statements.map((statement) => document.lineAt(statement.start)));
-}
-
-/**
- * Whether a newer version of the same program is among the models. An older one that gives up on the file as it
- * stands cannot be the one that is deployed: it is heard only where it reads the file.
- */
-function hasNewer(models: readonly EnvReader[], at: number): boolean {
-  return models.slice(0, at).some((model) => model.name === models[at]?.name);
-}
-
-function refuse(refusals: EditRefusal[]): EditResult {
-  return { ok: false, refusals };
+  const now = document.print(leftOut);
+  const values = new Map(pending.map((edit) => [edit.key, edit.value]));
+  const { differences, following } = compare(models, before, now, values);
+  if (differences.length > 0) return refuse(...differences);
+  report.notes.push(...following.map((key): EditNote => ({ note: 'reference-follows', key })));
+  return { ok: true, text: document.toString(), changed: pending.map((edit) => edit.key), ...report };
 }
 
 function isDone(document: EnvDocument, edit: EnvEdit, outcomes: readonly ReadOutcome[]): boolean {
   const statements = document.statements(edit.key);
   if (edit.value === undefined) return statements.length === 0;
-  if (statements.length !== 1) return false;
-  return outcomes.every((outcome) => {
-    const got = outcome.ok ? outcome.values.get(edit.key) : undefined;
-    return got !== undefined && got.value === edit.value && got.unstable === undefined;
-  });
+  return statements.length === 1 && outcomes.every((outcome) => holds(outcome, edit));
+}
+
+function holds(outcome: ReadOutcome, { key, value }: EnvEdit): boolean {
+  const got = outcome.ok ? outcome.values.get(key) : undefined;
+  return got?.value === value && got?.unstable === undefined;
 }
 
 function apply(
@@ -115,7 +148,7 @@ function apply(
   edit: EnvEdit,
   models: readonly EnvReader[],
   siblings: readonly string[],
-  report: { removedDuplicates: string[]; notes: EditNote[] },
+  report: Report,
 ): EditRefusal | undefined {
   const { key, value } = edit;
   const statements = document.statements(key);
@@ -133,9 +166,36 @@ function apply(
   if (statements.length > 1) report.removedDuplicates.push(key);
   if (chosen === undefined) return undefined;
   const assignment = `${key}=${chosen.spelling}`;
-  if (last === undefined) document.insertAfter(target, [...(edit.comment ?? []), assignment]);
-  else document.replace(last, assignment);
+  if (last === undefined) document.insertAfter(target, [...commentLines(edit.comment ?? []), assignment]);
+  else document.replace(last, rewritten(document, last, assignment, models, report));
   return undefined;
+}
+
+/** The new text of a line: `export` stays where no reader minds, a comment moves to a line of its own above. */
+function rewritten(
+  document: EnvDocument,
+  statement: Statement,
+  assignment: string,
+  models: readonly EnvReader[],
+  report: Report,
+): string {
+  const { key } = statement;
+  const exported = statement.exported && models.every((model) => reads(model, 'export A=1'));
+  if (statement.exported && !exported) report.notes.push({ note: 'export-removed', key });
+  const line = exported ? `export ${assignment}` : assignment;
+  const comment = models.some((model) => reads(model, 'A=1 # note'))
+    ? inlineComment(statement.raw)
+    : undefined;
+  if (comment === undefined) return line;
+  // An old `KEY=value` in a comment is an old secret, and readers that look for `KEY=` anywhere find it first.
+  const kept = !comment.includes(`${key}=`);
+  report.notes.push({ note: kept ? 'comment-moved' : 'comment-dropped', key });
+  return kept ? `${commentLines([comment])}${document.lineEndAt(statement.start)}${line}` : line;
+}
+
+function reads(model: EnvReader, line: string): boolean {
+  const outcome = model.read(`${line}\n`);
+  return outcome.ok && outcome.values.get('A')?.value === '1';
 }
 
 function lastOf(document: EnvDocument, keys: readonly string[]): Statement | undefined {
@@ -145,23 +205,19 @@ function lastOf(document: EnvDocument, keys: readonly string[]): Statement | und
     .at(-1);
 }
 
-/** What one reader would get wrong in the new text. */
-function compare(
-  model: EnvReader,
-  old: ReadOutcome | undefined,
-  now: ReadOutcome,
+/** Where the old text does already what is wanted, its byte order mark and line ends stay too. */
+function withNormalisation(
+  text: string,
   edits: readonly EnvEdit[],
-): EditRefusal[] {
-  if (!now.ok) return [{ reader: model.id, reason: now.reason, line: now.line }];
-  const wanted = new Map(edits.map((edit) => [edit.key, edit.value]));
-  // A program that gave up on the old text has no neighbours to compare.
-  const keys = old?.ok
-    ? new Set([...old.values.keys(), ...now.values.keys(), ...wanted.keys()])
-    : wanted.keys();
-  return [...keys].flatMap((key): EditRefusal[] => {
-    const got = now.values.get(key);
-    const expected = wanted.has(key) || !old?.ok ? wanted.get(key) : old.values.get(key)?.value;
-    if (got?.value === expected) return [];
-    return [{ key, reader: model.id, reason: wanted.has(key) ? 'unspellable' : 'neighbour-changed' }];
-  });
+  models: readonly EnvReader[],
+  result: EditResult,
+  notes: readonly Normalisation[],
+): EditResult {
+  const document = EnvDocument.parse(text);
+  const before = models.map((model) => model.read(text));
+  const undone = edits.filter((edit) => !isDone(document, edit, before));
+  if (undone.length === 0) return { ok: true, text, changed: [], removedDuplicates: [], notes: [] };
+  if (!result.ok) return result;
+  const changed = undone.map((edit) => edit.key);
+  return { ...result, changed, notes: [...notes.map((note) => ({ note })), ...result.notes] };
 }

@@ -11,7 +11,7 @@ import { pythonDotenvReaders } from './python-dotenv.ts';
 import type { EnvReader } from './reader.ts';
 import { systemdReaders } from './systemd.ts';
 
-export type { EnvReader, ReadFault, ReadOutcome, ReadValue } from './reader.ts';
+export { BOM, type EnvReader, type ReadFault, type ReadOutcome, type ReadValue } from './reader.ts';
 
 /** Every model, by name; within a name the newest version first. */
 const READERS: Record<ReaderName, readonly EnvReader[]> = {
