@@ -74,13 +74,16 @@ test('the token, the password and the keys never show up, in no form', async () 
         process.stdout.write('out ' + form.slice(0, 9)); process.stdout.write(form.slice(9) + '\\n');
         process.stderr.write('\\rerr ' + form + '\\r');
       }
-    }`,
+    }
+    process.stdout.write('flood ' + ${JSON.stringify(hash)}.repeat(5000) + '.\\n');`,
   );
-  const { code, output } = await deployment.end(['run', '--', process.execPath, script], env);
+  const { code, output, stdout } = await deployment.end(['run', '--', process.execPath, script], env);
   expect(code).toBe(0);
   expect(output.match(/out \[secret\]|out "\[secret\]"/g)).toHaveLength(values.length * 6);
   expect(output.match(/err \[secret\]|err "\[secret\]"/g)).toHaveLength(values.length * 6);
   for (const value of values) expect(output).not.toContain(value.slice(7));
+  // So much that the chunks of the pipe cut secrets in two.
+  expect(stdout.replaceAll('[secret]', '')).toMatch(/^flood \.$/m);
 });
 
 test('what the node prints of its token at its start is blacked out', async () => {
@@ -104,6 +107,14 @@ describe('how the child ends is how the container ends', () => {
   test('a command that is not there: 127; that may not be run: 126', async () => {
     expect((await deployment.end(['run', '--', '/nowhere/main'])).code).toBe(127);
     expect((await deployment.end(['run', '--', deployment.password])).code).toBe(126);
+  });
+
+  test('and what it leaves behind in its group is ended with it', async () => {
+    const left = join(deployment.folder, 'left');
+    expect((await deployment.end(shell(`sleep 600 & echo $! > '${left}'; exit 3`))).code).toBe(3);
+    // Gone, or dead and not yet collected by whoever inherits it.
+    const stat = `/proc/${readFileSync(left, 'utf8').trim()}/stat`;
+    expect(existsSync(stat) ? readFileSync(stat, 'utf8') : ') Z').toMatch(/\) Z/);
   });
 
   test('after the proof as well', async () => {

@@ -40,6 +40,7 @@ describe('a server that comes up open in spite of the checks is killed: 76', () 
     ['O10 all custom nodes off', () => ':', '--disable-all-custom-nodes'],
     ['O11 the node disabled', () => `mv '${node()}' '${node()}.disabled'`],
     ['O11 the node removed', () => `rm -r '${node()}'`],
+    ['O11 the same after a slow start', () => `rm -r '${node()}'; sleep 4`],
   ])('%s', async (_, spoil, more) => {
     const { code, output } = await deployment.end(spoilThenServe(spoil(), more));
     expect(output).toMatch(/^open: ComfyUI answered without a credential/m);
