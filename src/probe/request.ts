@@ -37,6 +37,7 @@ interface Reply {
 interface Silence {
   kind: 'silence';
   code: string;
+  /** Whether there was a connection to speak over, TLS included. */
   connected: boolean;
 }
 

@@ -67,7 +67,6 @@ const result = (judgement: Judgement, answer: Answer): StepResult => ({
 export function stepsFor(target: ProbeTarget): Steps {
   const address = readAddress(target.url);
   assertOrigin(target.origin);
-  const bearer = target.credential.bearer.reveal();
   const { password, username } = target.credential;
   const { clock, signal } = target;
   const origin = target.origin === undefined ? {} : { origin: target.origin };
@@ -93,6 +92,7 @@ export function stepsFor(target: ProbeTarget): Steps {
     );
 
   async function askWithBearer(timeoutMs: number): Promise<StepResult> {
+    const bearer = target.credential.bearer.reveal();
     if (!isSendable(bearer)) return { judgement: unsendableBearer };
     const answer = await get(STATS, timeoutMs, authorization(bearer));
     const judgement = judgeBearer(answer, address);

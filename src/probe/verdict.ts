@@ -48,7 +48,7 @@ const target = (reply: Reply, address: Address) =>
 
 /** No headers came: nothing listens, or something does and says nothing. */
 function silent(silence: Silence): Judgement {
-  if (silence.connected || silence.code === 'timeout') return notReady(silence.code);
+  if (silence.connected) return notReady(silence.code);
   return fault('unknown', 'down', 'down', { reason: silence.code }, { detail: silence.code });
 }
 

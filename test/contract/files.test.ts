@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LOGIN_NODE } from '../../src/stand-in/tree.ts';
 import { call, form } from './call.ts';
-import { freshPair, Stage, statusOf, statusWith } from './stage.ts';
+import { freshPair, readsEverything, Stage, statusOf, statusWith } from './stage.ts';
 import { subjects } from './subjects.ts';
 
 const KEY = `${Buffer.alloc(32, 7).toString('base64url')}=`;
@@ -127,6 +127,24 @@ describe.each(subjects)('$name: what stands in its files', (subject) => {
     const { url } = await stage.start();
     for (const path of ['/system_stats', '/api/queue', '/internal/logs']) {
       expect([path, await statusOf(url + path)]).toEqual([path, 200]);
+    }
+  });
+
+  it.skipIf(readsEverything()).each<[string, () => void]>([
+    ['PASSWORD cannot be read', () => chmodSync(stage.passwordPath, 0)],
+    ['login/ cannot be entered', () => chmodSync(join(stage.dir, 'login'), 0)],
+    [
+      'the node’s folder cannot be written, and has no key',
+      () => chmodSync(join(stage.dir, LOGIN_NODE), 0o555),
+    ],
+  ])('starts open where %s', async (_, damage) => {
+    stage.write(freshPair().hash);
+    damage();
+    try {
+      const { url } = await stage.start();
+      expect(await statusOf(`${url}/system_stats`)).toBe(200);
+    } finally {
+      for (const path of ['login', LOGIN_NODE]) chmodSync(join(stage.dir, path), 0o700);
     }
   });
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import bcrypt from 'bcryptjs';
@@ -66,3 +66,17 @@ export const statusOf = async (url: string): Promise<number> => (await call(url)
 
 export const statusWith = async (url: string, token: string): Promise<number> =>
   (await call(url, bearer(token))).status;
+
+/** Whether modes of files mean nothing to this user, as they do to root. */
+export function readsEverything(): boolean {
+  const dir = mkdtempSync(join(tmpdir(), 'mode-'));
+  try {
+    writeFileSync(join(dir, 'closed'), '', { mode: 0 });
+    readFileSync(join(dir, 'closed'));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}

@@ -83,7 +83,7 @@ export const soundBut =
   };
 
 /** For a server that only the deadline ends. */
-export const BRIEF = { timeoutMs: 600, tryMs: 200 };
+export const BRIEF = { timeoutMs: 600 };
 
 /** A gate that does not pause for long. */
 export const gate = (url: string, options: Partial<GateOptions> = {}): Promise<ProbeReport> =>
