@@ -58,6 +58,9 @@ const FINDINGS = {
 
 export type FindingCode = keyof typeof FINDINGS;
 
+/** Every finding code. */
+export const FINDING_CODES = Object.keys(FINDINGS) as FindingCode[];
+
 export type LocationKind =
   | 'env-file'
   | 'env-key'
