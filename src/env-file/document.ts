@@ -24,7 +24,7 @@ interface Block {
   end: number;
 }
 
-const OPENING = /^[ \t]*(?:export[ \t]+)?[^\s=:#'"`]+[ \t]*(?:=|:[ \t])[ \t]*$/;
+const OPENING = /^\uFEFF?[ \t]*(?:export[ \t]+)?[^\s=:#'"`]+[ \t]*(?:=|:[ \t])[ \t]*$/;
 const QUOTES = /['"`]/g;
 
 /**
@@ -175,8 +175,10 @@ function scanQuotes(text: string): { blocks: Block[]; unclosed: number | undefin
       const escaped = closingQuote(text, at, match[0]);
       if (literal < 0) return { blocks, unclosed: at };
       if (literal > lineEnd || escaped > lineEnd || escaped < 0) {
-        // Programs disagree on whether a backslash hides a quote: beyond this line nothing is certain.
-        if (escaped !== literal) return { blocks, unclosed: at };
+        // Programs disagree on whether a backslash hides a quote, and on what may follow one: beyond this line
+        // nothing is certain.
+        const rest = text.slice(literal + 1, lineStop(text, literal));
+        if (escaped !== literal || !/^[ \t]*(?:#.*)?$/.test(rest)) return { blocks, unclosed: at };
         blocks.push({ start: at, end: literal });
         next = lineStop(text, literal);
       }

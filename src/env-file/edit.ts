@@ -157,7 +157,10 @@ function apply(
   if (chosen !== undefined && !chosen.ok) return chosen.refusal;
   const target = last ?? lastOf(document, siblings);
   const { unclosed } = document;
-  if (unclosed !== undefined && (target === undefined || document.lineAt(target.start) > unclosed)) {
+  // A line may be put in the place of the one with the open quote, but not behind it.
+  const beyond =
+    target === undefined ? Infinity : document.lineAt(target.start) + (last === undefined ? 1 : 0);
+  if (unclosed !== undefined && beyond > unclosed) {
     return { key, reader: '*', reason: 'unterminated-above', line: unclosed };
   }
   for (const statement of statements) {

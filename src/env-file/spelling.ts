@@ -1,4 +1,5 @@
 import type { ReaderName } from '../model/layout.ts';
+import { EnvDocument } from './document.ts';
 import type { EnvReader } from './readers/index.ts';
 
 /** Why there is no spelling for a value, or none that this reader reads. */
@@ -64,11 +65,17 @@ export function chooseSpelling(key: string, value: string, readers: readonly Env
   if (impossible !== undefined) return { ok: false, refusal: { key, reader: '*', ...impossible } };
   for (const candidate of CANDIDATES) {
     const spelling = candidate(value);
-    if (spelling !== undefined && readers.every((reader) => reads(reader, key, spelling, value))) {
+    if (spelling === undefined || !isClosed(spelling)) continue;
+    if (readers.every((reader) => reads(reader, key, spelling, value))) {
       return { ok: true, spelling };
     }
   }
   return { ok: false, refusal: { key, ...blame(key, value, readers) } };
+}
+
+/** Whether our own lexer, and so the next edit, sees where the value ends. */
+function isClosed(spelling: string): boolean {
+  return EnvDocument.parse(`K=${spelling}\n`).unclosed === undefined;
 }
 
 type Cause = { reason: SpellingReason; character?: string };
