@@ -18,7 +18,7 @@ const PHASES = ['STAGING', 'PREPARED', 'APPLIED', 'RESTARTED', 'COMMITTED'] as c
 export type Phase = (typeof PHASES)[number];
 
 /** A file's content by a digest that is salted per journal, with what else a rollback must restore. */
-export interface Facts {
+interface Facts {
   digest: string;
   mode: number;
   owner: Owner;

@@ -46,7 +46,7 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** What something is that is no regular file; undefined for a regular file. */
-export function otherKind(stats: BigIntStats): string | undefined {
+function otherKind(stats: BigIntStats): string | undefined {
   if (stats.isFile()) return undefined;
   if (stats.isDirectory()) return 'a folder';
   if (stats.isSymbolicLink()) return 'a symbolic link';

@@ -121,7 +121,7 @@ async function sync(work, saboteur) {
   return { plant: plantDeployment(madeUpBearer()), commit, resume: commit, resumeEnds: 'either', recover };
 }
 
-export const PROGRAMS = { harness, sync };
+const PROGRAMS = { harness, sync };
 
 /** Builds a program: how its tree is planted, and the commands that commit, roll back and recover in it. */
 export async function makeProgram(name, work, saboteur) {

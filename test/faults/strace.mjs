@@ -51,7 +51,7 @@ const LOOKING = [
 ];
 
 const isChanging = (call) => CHANGING.includes(call.name);
-export const TRACED = [...CHANGING, ...LOOKING].map((name) => `?${name}`).join(',');
+const TRACED = [...CHANGING, ...LOOKING].map((name) => `?${name}`).join(',');
 
 const RUN_LIMIT_MS = 60_000;
 

@@ -1,4 +1,13 @@
-import { linkSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { listBackups } from '../../../src/store/backups.ts';
@@ -141,6 +150,22 @@ describe('recover', () => {
       expect(readFileSync(left.a, 'utf8')).toBe(`new ${left.a}`);
     },
   );
+
+  it('believes no journal that lacks a part, or that is not ours', () => {
+    const { state, journal } = abandoned();
+    const path = join(state.path, 'journal.json');
+    for (const key of Object.keys(journal)) {
+      writeFileSync(path, JSON.stringify({ ...journal, [key]: undefined }));
+      expect(readJournal(state), key).toBe('unreadable');
+    }
+    writeFileSync(path, JSON.stringify({ ...journal, backup: '../../elsewhere' }));
+    expect(readJournal(state)).toBe('unreadable');
+    writeFileSync(path, JSON.stringify(journal));
+    expect(readJournal(state)).toEqual(journal);
+    if (process.getuid?.() !== 0) return;
+    chownSync(path, 1234, 1234);
+    expect(readJournal(state)).toBe('unreadable');
+  });
 
   it('reports a journal cut at any byte as unreadable', () => {
     const { state } = abandoned();

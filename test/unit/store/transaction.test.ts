@@ -93,6 +93,7 @@ describe('a transaction', () => {
     writeFileSync(join(root, 'd', 'foreign'), '');
     transaction.rollBack();
     expect(names(root)).toEqual(['a', 'b', 'c', 'd', 'd/foreign']);
+    expect(pendingJournal(state)).toBeNull();
   });
 
   it('drops a change that changes nothing, and writes nothing where none is left', () => {
