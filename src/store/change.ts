@@ -2,7 +2,7 @@ import { Exit, Failure } from '../model/failure.ts';
 import type { Owner } from '../model/layout.ts';
 import { type FileIdentity, type RegularFile, readRegular, sameIdentity } from './read-file.ts';
 import { replaceable, unreadable } from './replace.ts';
-import { NEW_FILE_MODE } from './write-new.ts';
+import { HAS_OWNERS, NEW_FILE_MODE } from './write-new.ts';
 
 /** One file of a plan, as a command hands it in. */
 export interface FileChange {
@@ -65,8 +65,6 @@ export function checkChange(change: FileChange): CheckedChange | undefined {
   const owner = change.owner ?? old?.owner;
   const unchanged =
     old?.bytes.equals(content) &&
-    old.mode === mode &&
-    old.owner.uid === owner?.uid &&
-    old.owner.gid === owner.gid;
+    (!HAS_OWNERS || (old.mode === mode && old.owner.uid === owner?.uid && old.owner.gid === owner.gid));
   return unchanged ? undefined : { path, content, old, mode, owner };
 }

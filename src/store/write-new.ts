@@ -17,8 +17,8 @@ export const NEW_FILE_MODE = 0o600;
 
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
-// Windows has neither owners nor permission bits in this sense; there the folder's access list decides.
-const HAS_OWNERS = process.platform !== 'win32';
+/** Windows has neither owners nor permission bits in this sense; there the folder's access list decides. */
+export const HAS_OWNERS = process.platform !== 'win32';
 
 /** Writes to the last byte, from the file's start: a short write is no error to the system, but a torn file to us. */
 export function writeAll(fd: number, bytes: Buffer): void {

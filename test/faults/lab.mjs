@@ -37,7 +37,7 @@ function print(result) {
 }
 
 /** Runs a sweep and gives its sums: `points` and `injections` made, `bad` ones, `durability` faults. */
-export function lab({ program: name = 'harness', saboteur, ...options }, report) {
+function lab({ program: name = 'harness', saboteur, ...options }, report) {
   return inWorkFolder(async (work) => {
     const program = await makeProgram(name, work, saboteur);
     const { results, durability } = await sweep(program, work, options, report);
@@ -102,11 +102,9 @@ async function main() {
   return runSweep({ program: values.program, saboteur: values.saboteur, kind, every, names }, full);
 }
 
-if (import.meta.filename === process.argv[1]) {
-  try {
-    process.exitCode = (await main()) ? 0 : 1;
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 2;
-  }
+try {
+  process.exitCode = (await main()) ? 0 : 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
 }
