@@ -19,6 +19,7 @@ for (let code = 0x20; code < 0x7f; code += 1) {
 }
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 const EQUALS = 0x3d;
 const HASH = 0x23;
 
@@ -26,8 +27,8 @@ const HASH = 0x23;
 const LONGEST = 4096;
 
 /**
- * The inside of each run of lines that mean the same to every reader wherever they stand: `NAME=inert` and
- * comments. Such a line holds no quote, backslash or dollar. So it opens nothing, closes nothing and names no other
+ * The inside of each run of lines that mean the same to every reader wherever they stand: `NAME=inert`,
+ * comments and empty ones. Such a line holds no quote, backslash or dollar. So it opens nothing, closes nothing and names no other
  * key: a reader leaves it in the state in which it came to it, and a run can be judged by its first and last lines,
  * which are not part of what is given. Lines with one of `kept` (ascending offsets) in them interrupt a run.
  */
@@ -59,7 +60,7 @@ function inertStop(text: string, start: number): number {
   let at = start;
   let code = text.charCodeAt(at);
   let wanted = COMMENT;
-  if (code !== HASH) {
+  if (code !== HASH && code !== NEWLINE && code !== RETURN) {
     if (((CLASSES[code] ?? 0) & NAME) === 0) return -1;
     while (((CLASSES[code] ?? 0) & (NAME | DIGIT)) !== 0) {
       at += 1;
@@ -74,5 +75,6 @@ function inertStop(text: string, start: number): number {
     at += 1;
     code = text.charCodeAt(at);
   }
-  return code === NEWLINE && at - start < LONGEST ? at : -1;
+  if (code === RETURN) at += 1;
+  return text.charCodeAt(at) === NEWLINE && at - start < LONGEST ? at : -1;
 }

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { EnvDocument } from '../../../src/env-file/document.ts';
 import { type EditResult, type EnvEdit, editEnv } from '../../../src/env-file/edit.ts';
 import { readersFor } from '../../../src/env-file/readers/index.ts';
-import type { ReaderName, ReaderSpec } from '../../../src/model/layout.ts';
+import { READER_NAMES, type ReaderName, type ReaderSpec } from '../../../src/model/layout.ts';
 import { envTexts, tidyTexts } from './texts.ts';
 
 const specs = (...names: ReaderName[]): ReaderSpec[] => names.map((name) => ({ name }));
@@ -94,6 +94,44 @@ describe('editEnv, for any text', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('editEnv, for texts with long runs that need not be read', () => {
+  const run = fc
+    .tuple(fc.nat(99), fc.integer({ min: 3, max: 8 }), fc.constantFrom('\n', '\r\n'))
+    .map(([from, count, end]) =>
+      Array.from({ length: count }, (_, at) => `R${from}_${at}=v${at}${end}# ${at}${end}${end}`),
+    )
+    .map((lines) => lines.join(''));
+  const texts = fc
+    .array(
+      fc.oneof(run, envTexts, fc.constantFrom("'", '"', 'A=x\\\n', 'B= \n', 'C=$R1_1\n', 'export ', '#\\\n')),
+      { maxLength: 6 },
+    )
+    .map((parts) => parts.join(''));
+  const readers = fc.uniqueArray(fc.constantFrom(...READER_NAMES), { minLength: 1, maxLength: 2 });
+
+  test('the whole file is as it should be all the same', () => {
+    let changed = 0;
+    fc.assert(
+      fc.property(texts, value, readers, (text, meant, names) => {
+        const result = editEnv(text, [set('K', meant)], specs(...names), ['R1_1']);
+        if (!result.ok || result.notes.length > 0) return;
+        changed += result.changed.length;
+        for (const reader of specs(...names).flatMap(readersFor)) {
+          const [old, now] = [reader.read(text), reader.read(result.text)];
+          if (!old.ok || !now.ok) throw new Error(`${reader.id} rejects`);
+          const plain = (values: typeof old.values) =>
+            [...values].map(([key, got]) => [key, got.value, got.unstable]).sort();
+          const others = (values: typeof old.values) => plain(values).filter(([key]) => key !== 'K');
+          expect(now.values.get('K')?.value).toBe(meant);
+          expect(others(now.values)).toEqual(others(old.values));
+        }
+      }),
+      { numRuns: 3000 },
+    );
+    expect(changed).toBeGreaterThan(300);
   });
 });
 
