@@ -30,6 +30,7 @@ parser.add_argument("--enable-cors-header", nargs="?", const="*")
 parser.add_argument("--base-directory")
 parser.add_argument("--disable-all-custom-nodes", action="store_true")
 parser.add_argument("--whitelist-custom-nodes", nargs="+", default=[])
+parser.add_argument("--until-stdin-closes", action="store_true", help="end with the process that holds it open")
 args = parser.parse_args()
 
 COMFYUI_DIR = os.path.abspath(args.comfyui_dir)
@@ -204,8 +205,11 @@ async def main():
     site = web.TCPSite(runner, args.listen, args.port)
     await site.start()
     stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopped.set)
-    print("listening", runner.addresses[0][1], flush=True)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, stopped.set)
+    if args.until_stdin_closes:
+        loop.add_reader(sys.stdin.fileno(), stopped.set)
+    print(f"listening {runner.addresses[0][1]}", flush=True)
     await stopped.wait()
     await runner.cleanup()
 

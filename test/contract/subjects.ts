@@ -58,8 +58,9 @@ const realNode = (checkout: string): Subject => ({
   },
   async start(comfyuiDir, flags = []) {
     const python = process.env.COMFYUI_LOGIN_PYTHON ?? 'python3';
-    const child = spawn(python, ['-u', join(import.meta.dirname, 'host.py'), comfyuiDir, ...flags], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const host = [join(import.meta.dirname, 'host.py'), comfyuiDir, '--until-stdin-closes', ...flags];
+    const child = spawn(python, host, {
+      stdio: 'pipe',
       env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
     });
     let log = '';
