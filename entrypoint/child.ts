@@ -60,6 +60,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       // The group is gone already.
     }
   };
+  // However the entrypoint ends: it never leaves a server behind that nobody watches.
+  process.once('exit', () => signalGroup('SIGKILL'));
   return {
     pid,
     alive: () => child.exitCode === null && child.signalCode === null,

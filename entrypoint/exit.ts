@@ -1,3 +1,5 @@
+import { Failure } from '../src/model/failure.ts';
+
 /** The exit codes of the container (container.md §3). 128+n says that the child was killed by signal n. */
 export const ContainerExit = {
   stopped: 0,
@@ -39,4 +41,20 @@ export class Refusal extends Error {
     this.exit = details.exit ?? ContainerExit.config;
     this.remedy = details.remedy;
   }
+}
+
+/** A fault of ours says where it is, and nothing of what it was working on: Node's messages can hold secrets. */
+export function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  if (error instanceof Failure) {
+    return new Refusal({ code: error.code, message: error.message, remedy: error.remedy, cause: error });
+  }
+  const { name = 'Error', code = '' } = error as NodeJS.ErrnoException;
+  return new Refusal({
+    code: 'internal',
+    exit: ContainerExit.internal,
+    message: `an error of the entrypoint itself: ${name} ${code}`.trim(),
+    remedy: 'report it with the lines above',
+    cause: error,
+  });
 }

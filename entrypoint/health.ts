@@ -2,6 +2,7 @@ import { accessSync, constants, lstatSync, mkdirSync, readFileSync } from 'node:
 import { join } from 'node:path';
 import { Failure } from '../src/model/failure.ts';
 import type { Check } from '../src/probe/check.ts';
+import { missingFolders } from '../src/store/folder.ts';
 import { replaceFile } from '../src/store/replace.ts';
 import { ContainerExit, Refusal } from './exit.ts';
 
@@ -74,7 +75,8 @@ export function chooseRunFolder(runDir: string | undefined): string {
 
 function writableFolder(path: string): boolean {
   try {
-    mkdirSync(path, { recursive: true, mode: FOLDER_MODE });
+    // Not `recursive`: Node never comes back from that below /proc.
+    for (const folder of missingFolders(join(path, FILE_NAME))) mkdirSync(folder, FOLDER_MODE);
     accessSync(path, constants.W_OK | constants.X_OK);
     return lstatSync(path).isDirectory();
   } catch {

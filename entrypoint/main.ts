@@ -1,14 +1,13 @@
-import { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { Failure } from '../src/model/failure.ts';
 import { systemClock } from '../src/platform/clock.ts';
 import { nodeProcess } from '../src/platform/process.ts';
 import { Redactor } from '../src/platform/redact.ts';
 import { text } from './environment.ts';
-import { ContainerExit, Refusal } from './exit.ts';
+import { asRefusal, ContainerExit, type Refusal } from './exit.ts';
 import { checkHealth, chooseRunFolder, Health } from './health.ts';
 import { createLog, type Log } from './log.ts';
 import { run } from './run.ts';
+import { lineAware } from './screen.ts';
 import { readSettings, secretsIn } from './settings.ts';
 import { Stopper } from './stop.ts';
 
@@ -128,46 +127,14 @@ function tellRefusal(log: Log, { code, exit, message, remedy }: Refusal): void {
   );
 }
 
-/** A fault of ours says where it is, and nothing of what it was working on: Node's messages can hold secrets. */
-function asRefusal(error: unknown): Refusal {
-  if (error instanceof Refusal) return error;
-  if (error instanceof Failure) {
-    return new Refusal({ code: error.code, message: error.message, remedy: error.remedy, cause: error });
-  }
-  const { name = 'Error', code = '' } = error as NodeJS.ErrnoException;
-  return new Refusal({
-    code: 'internal',
-    exit: ContainerExit.internal,
-    message: `an error of the entrypoint itself: ${name} ${code}`.trim(),
-    remedy: 'report it with the lines above',
-    cause: error,
-  });
-}
-
-/**
- * An output for the child that never fails (who reads the log may go away), and beside it lines of our own, which
- * begin on a new line even where the child left one open.
- */
-function lineAware(target: NodeJS.WriteStream): { stream: Writable; writeLine: (line: string) => void } {
-  let open = false;
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      open = chunk.at(-1) !== 0x0a;
-      target.write(chunk, () => done());
-    },
-  });
-  const writeLine = (line: string) => {
-    target.write(open ? `\n${line}` : line);
-    open = false;
-  };
-  return { stream, writeLine };
-}
-
 // A reader of the log that goes away is no reason to leave ComfyUI unwatched.
 stdout.on('error', () => undefined);
 stderr.on('error', () => undefined);
 
-main(process.argv.slice(2)).then(
-  (code) => process.exit(code),
-  () => process.exit(ContainerExit.internal),
-);
+// Node would print the error with what it was working on, which may be a secret.
+process.on('uncaughtException', () => {
+  stderr.write('internal: an error of the entrypoint itself\n');
+  process.exit(ContainerExit.internal);
+});
+
+main(process.argv.slice(2)).then((code) => process.exit(code));

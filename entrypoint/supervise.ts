@@ -1,10 +1,10 @@
-import type { ProbeFinding, ProbeReport } from '../src/probe/check.ts';
+import type { ProbeReport } from '../src/probe/check.ts';
 import { checkOnce, type GateProgress, type ProbeTarget, prove } from '../src/probe/gate.ts';
 import type { Child } from './child.ts';
-import { ContainerExit, Refusal } from './exit.ts';
 import type { Health } from './health.ts';
 import type { Log } from './log.ts';
 import type { Stopper } from './stop.ts';
+import { messageOf, refusalOf } from './verdict.ts';
 
 /** Good rounds in a row that make the proof (reliability.md §3). */
 const ROUNDS = 3;
@@ -88,8 +88,7 @@ async function proveStart(supervision: Supervision, over: AbortSignal): Promise<
     url: target.url,
     readyAfterMs,
   });
-  for (const { code } of report.findings)
-    log.warning(code, wordsOf(code) ?? 'see the documentation of this code');
+  for (const found of report.findings) log.warning(found.code, messageOf(found, target.url));
   return undefined;
 }
 
@@ -118,51 +117,9 @@ async function keepProving(supervision: Supervision, over: AbortSignal): Promise
       health.enter('READY', { checks });
       if (degraded) log.info('recovered', 'the proof holds again');
     } else {
-      const reason = `the proof cannot be repeated: ${status} (${codesOf(report.findings)})`;
+      const reason = `the proof cannot be repeated: ${report.findings.map((found) => messageOf(found, target.url)).join('; ')}`;
       health.enter('DEGRADED', { checks, reason });
       if (!degraded) log.warning('degraded', reason);
     }
   }
-}
-
-const codesOf = (findings: readonly ProbeFinding[]): string => findings.map(({ code }) => code).join(', ');
-
-function refusalOf({ status, findings }: ProbeReport, url: string): Refusal {
-  const codes = codesOf(findings) || status;
-  const why = findings.map(({ code }) => wordsOf(code)).find((words) => words !== undefined);
-  if (status === 'open') {
-    return new Refusal({
-      code: 'open',
-      exit: ContainerExit.open,
-      message: `ComfyUI answered without a credential (${codes}): it was killed`,
-      remedy: 'look above for the error with which ComfyUI-Login failed to load, and correct that',
-    });
-  }
-  if (status === 'refused') {
-    return new Refusal({
-      code: 'refused',
-      message: `ComfyUI is protected, but does not take the credential (${codes})${why === undefined ? '' : `: ${why}`}`,
-      remedy: 'see that the command runs the ComfyUI of COMFYUI_DIR, and that it listens at COMFYUI_PORT',
-    });
-  }
-  return new Refusal({
-    code: 'never-ready',
-    exit: ContainerExit.neverReady,
-    message: `ComfyUI did not answer as it should at ${url} in time (${codes})${why === undefined ? '' : `: ${why}`}`,
-    remedy: 'look above for what it was doing; raise VERIFY_TIMEOUT where it only needs longer',
-  });
-}
-
-/** What a finding of the probe means inside the container. */
-function wordsOf(code: ProbeFinding['code']): string | undefined {
-  const words: Partial<Record<ProbeFinding['code'], string>> = {
-    'bearer-refused': 'another process answers, or it reads another PASSWORD file',
-    'password-refused': 'the bearer works, the login form does not take the password',
-    'origin-required': 'it only takes the bearer from one origin: set COMFYUI_CORS_ORIGIN to it',
-    'open-by-suffix': 'paths that end in .js, .css or .ico need no login in this ComfyUI-Login',
-    'not-comfyui': 'what answers is no ComfyUI',
-    redirected: 'it redirects elsewhere',
-    'guest-mode-on': 'its login page offers guest mode',
-  };
-  return words[code];
 }

@@ -1,8 +1,9 @@
 import { isAbsolute, relative } from 'node:path';
 import type { Place } from '../model/finding.ts';
 
-/** A path as people read it: relative to the root where it lies below it. */
+/** A path as people read it: relative to the root where it lies below it. The address of a server stays whole. */
 export function shortPath(path: string, root: string): string {
+  if (/^https?:\/\//.test(path)) return path;
   const way = relative(root, path);
   return way === '' ? '.' : way.startsWith('..') || isAbsolute(way) ? path : way;
 }

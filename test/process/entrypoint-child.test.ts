@@ -15,6 +15,12 @@ afterEach(() => deployment.remove());
 
 const shell = (script: string) => ['run', '--', 'sh', '-c', script];
 
+/** Gone, or dead and not yet collected by whoever inherits it. */
+function isGone(pid: number): boolean {
+  const stat = `/proc/${pid}/stat`;
+  return !existsSync(stat) || readFileSync(stat, 'utf8').includes(') Z');
+}
+
 test('without a command it starts ComfyUI with its port, its origin and its arguments', async () => {
   const said = join(deployment.folder, 'argv');
   const log = `case "$1" in -c) ;; *) printf '%s\\n' "$@" > '${said}';; esac`;
@@ -112,9 +118,7 @@ describe('how the child ends is how the container ends', () => {
   test('and what it leaves behind in its group is ended with it', async () => {
     const left = join(deployment.folder, 'left');
     expect((await deployment.end(shell(`sleep 600 & echo $! > '${left}'; exit 3`))).code).toBe(3);
-    // Gone, or dead and not yet collected by whoever inherits it.
-    const stat = `/proc/${readFileSync(left, 'utf8').trim()}/stat`;
-    expect(existsSync(stat) ? readFileSync(stat, 'utf8') : ') Z').toMatch(/\) Z/);
+    expect(isGone(Number(readFileSync(left, 'utf8')))).toBe(true);
   });
 
   test('after the proof as well', async () => {
@@ -171,7 +175,7 @@ describe('a start that does not come to a proof', () => {
       STOP_GRACE: '100ms',
     });
     expect(code).toBe(69);
-    expect(output).toMatch(/^refused: ComfyUI did not answer/m);
+    expect(output).toMatch(/^refused: never ready: nothing listens at/m);
   });
 
   test('it reads another PASSWORD file: 78', async () => {
@@ -181,7 +185,13 @@ describe('a start that does not come to a proof', () => {
     const { code, output } = await deployment.end(shell(`cd '${other.comfyui}'; ${serve}`));
     other.remove();
     expect(code).toBe(78);
-    expect(output).toMatch(/does not take the credential \(bearer-refused\)/);
+    expect(output).toMatch(/^refused: .* refuses the bearer/m);
+  });
+
+  test('what cannot be asked is not left running', async () => {
+    const { code } = await deployment.end([...shell('sleep 600'), 'sh', '--listen', 'no host']);
+    expect(code).toBe(78);
+    expect(isGone(deployment.health().childPid ?? 0)).toBe(true);
   });
 
   test('it answers only its own origin: the proof asks as that origin', async () => {

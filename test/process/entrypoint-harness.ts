@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -89,9 +89,12 @@ export class Deployment {
     return { code, output: running.output, stdout: running.stdout };
   }
 
-  healthcheck(...args: string[]): { code: number | null; stdout: string } {
+  healthcheck(
+    args: string[] = [],
+    more: Record<string, string> = {},
+  ): { code: number | null; stdout: string } {
     const { status, stdout } = spawnSync(process.execPath, this.argv('healthcheck', ...args), {
-      env: this.env(),
+      env: this.env(more),
       encoding: 'utf8',
     });
     return { code: status, stdout };
@@ -104,9 +107,9 @@ export class Deployment {
   /** Ends what a failed test left running, and removes the folder. */
   remove(): void {
     for (const { process: left } of this.#started.filter((running) => running.process.exitCode === null)) {
-      const { childPid } = this.health();
-      if (childPid !== null) process.kill(-childPid, 'SIGKILL');
+      const childPid = existsSync(join(this.run, 'health.json')) ? this.health().childPid : null;
       left.kill('SIGKILL');
+      if (childPid !== null) process.kill(-childPid, 'SIGKILL');
     }
     rmSync(this.folder, { recursive: true, force: true });
   }
