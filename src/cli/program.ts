@@ -6,9 +6,6 @@ import { address, duration, repeated, repeatedReader, rounds, severity } from '.
 
 declare const __VERSION__: string;
 
-/** The version of this build. */
-export const VERSION = __VERSION__;
-
 /** How a command is run once its options are known; given by `main`, so that help needs none of it. */
 export type Runner = (
   name: string,
@@ -45,7 +42,7 @@ the environment (each also as …_FILE); else the layout's authority. The first 
 export function program(run: Runner): Command {
   const top = new Command('comfyui-auth')
     .description('One credential for ComfyUI behind ComfyUI-Login: in every file, and proven.')
-    .version(VERSION, '--version')
+    .version(__VERSION__, '--version')
     .helpOption('--help', 'show help')
     .helpCommand(false)
     .configureHelp({ helpWidth: 110 })

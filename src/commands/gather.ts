@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { type AnyLocation, type LocationContent, locationsOf, readLocation } from '../locations/index.ts';
 import type { Part } from '../model/credential.ts';
 import type { ServiceLayout } from '../model/layout.ts';
@@ -15,6 +16,7 @@ export interface Observation {
 /** Files as they were when the command began: each is read once, however many locations it serves. */
 export class FileSnapshot {
   readonly #files = new Map<string, ReadResult>();
+  readonly #folders = new Map<string, readonly string[]>();
 
   read(path: string): ReadResult {
     const known = this.#files.get(path);
@@ -22,6 +24,20 @@ export class FileSnapshot {
     const result = readRegular(path);
     this.#files.set(path, result);
     return result;
+  }
+
+  /** The names in a folder; none where there is no such folder. */
+  list(folder: string): readonly string[] {
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    let names: string[] = [];
+    try {
+      names = readdirSync(folder).sort();
+    } catch {
+      // No folder, or none that this user may look into: then nothing is known to be in it.
+    }
+    this.#folders.set(folder, names);
+    return names;
   }
 }
 

@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import { locationsOf, readLocation } from '../locations/index.ts';
 import { isBcryptHash } from '../model/bcrypt.ts';
@@ -66,21 +65,22 @@ export function shadowedFindings(
 }
 
 /** Backup names of the predecessor's tools (domain.md §4), beside the file or in `_backups`. */
-function backupsOf(path: string): string[] {
+function backupsOf(path: string, files: FileSnapshot): string[] {
   const name = basename(path);
-  const list = (folder: string) => {
-    try {
-      return readdirSync(folder).map((entry) => join(folder, entry));
-    } catch {
-      return [];
-    }
-  };
-  const isBackup = (candidate: string) =>
-    basename(candidate).startsWith(`${name}.`) &&
-    /\.(?:backup|bak)/i.test(basename(candidate).slice(name.length));
-  const beside = list(dirname(path)).filter(isBackup);
-  const kept = list(join(dirname(path), '_backups')).filter((one) => basename(one).startsWith(name));
-  return [...beside, ...kept].sort();
+  const folder = dirname(path);
+  const isBackup = (entry: string) =>
+    entry.startsWith(`${name}.`) && /\.(?:backup|bak)/i.test(entry.slice(name.length));
+  const kept = join(folder, '_backups');
+  return [
+    ...files
+      .list(folder)
+      .filter(isBackup)
+      .map((entry) => join(folder, entry)),
+    ...files
+      .list(kept)
+      .filter((entry) => entry.startsWith(name))
+      .map((entry) => join(kept, entry)),
+  ];
 }
 
 /** Backups that hold another bearer than the one that stands: putting them back would break the service. */
@@ -93,7 +93,7 @@ export function staleBackupFindings(
   if (bearer === undefined) return [];
   const seen = new Set<string>();
   return locationsOf(service).flatMap((location) =>
-    backupsOf(location.path).flatMap((path) => {
+    backupsOf(location.path, files).flatMap((path) => {
       const file = files.read(path);
       if (seen.has(path) || file.kind !== 'file') return [];
       seen.add(path);

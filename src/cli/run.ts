@@ -1,0 +1,94 @@
+import { CommanderError } from 'commander';
+import { asFailure, Exit, Failure } from '../model/failure.ts';
+import type { Action, CommandResult } from './actions.ts';
+import { failureText } from './fail.ts';
+import { program } from './program.ts';
+import { print, type ScreenOptions, terminalWorld, wantsColor } from './screen.ts';
+
+/** Runs one command and says its result; the exit code is the command's. */
+async function run(
+  name: string,
+  action: () => Promise<Action>,
+  args: string[],
+  options: object,
+): Promise<void> {
+  const screen = options as ScreenOptions;
+  const world = terminalWorld(screen);
+  const start = world.clock.monotonicMs();
+  const took = () => world.clock.monotonicMs() - start;
+  try {
+    const { result, text } = await (await action())(args, options, world);
+    if (screen.json === true) {
+      const { resultJson } = await import('../report/json.ts');
+      await print([resultJson(result, took(), world.cwd)]);
+    } else {
+      const color = wantsColor(screen, process.stdout);
+      await print(text({ color, root: result.root, cwd: world.cwd }));
+    }
+    if (screen.verbose === true) world.progress(aboutRun(result, took()));
+    process.exitCode = result.exitCode;
+  } catch (error) {
+    await fail(name, asFailure(error), screen, took());
+  }
+}
+
+/** What `--verbose` adds: which deployment it was, and how long it took. */
+function aboutRun(result: CommandResult, ms: number): string {
+  const { layout } = result as { layout?: string };
+  const found = layout === undefined ? `discovered in ${result.root}` : `layout ${layout}`;
+  return `${result.command}: ${found}; exit ${result.exitCode} after ${(ms / 1000).toFixed(2)} s`;
+}
+
+async function fail(command: string, failure: Failure, screen: ScreenOptions, ms: number): Promise<void> {
+  process.exitCode = failure.exit;
+  if (screen.json === true) {
+    const { failureJson } = await import('../report/json.ts');
+    await print([failureJson(command, failure, ms)]);
+    return;
+  }
+  process.stderr.write(`${failureText(failure).join('\n')}\n`);
+}
+
+/** A wrong command line without the values that were typed: one could be a secret in the wrong place. */
+function usageFailure(error: CommanderError): Failure {
+  const message = error.message
+    .replace(/^error: /, '')
+    .replace(/argument '.*' is invalid\./s, 'has a wrong value:')
+    .replace(/(option '[^'=]*)=.*?'(?=\s|$)/s, "$1'");
+  return new Failure({
+    code: 'usage',
+    exit: Exit.usage,
+    message,
+    remedy: 'comfyui-auth --help, or comfyui-auth COMMAND --help',
+  });
+}
+
+async function parse(argv: string[]): Promise<void> {
+  const top = program(run);
+  for (const command of [top, ...top.commands]) {
+    command.exitOverride().configureOutput({ outputError: () => undefined });
+  }
+  try {
+    await top.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version were asked for, and printed.
+    if (error.exitCode === 0) return;
+    if (error.code === 'commander.help') {
+      process.exitCode = Exit.usage;
+      return;
+    }
+    await fail(argv[0] ?? '', usageFailure(error), { json: argv.includes('--json') }, 0);
+  }
+}
+
+/** Runs the command line to its end. Sets the exit code; rejects with nothing, and prints no stack. */
+export async function runTerminal(argv: string[]): Promise<void> {
+  // A reader that went away (`| head`) is no error of ours.
+  process.stdout.on('error', () => undefined);
+  try {
+    await parse(argv);
+  } catch (error) {
+    await fail('', asFailure(error), {}, 0);
+  }
+}

@@ -1,0 +1,108 @@
+// Figures as ratios within one run: the machine's speed cancels out. Fails where a bound does not hold.
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import bcrypt from 'bcryptjs';
+import { build } from 'esbuild';
+import { allHold, report, runNode, sideBySide } from './measure.mjs';
+
+const project = resolve(import.meta.dirname, '..', '..');
+const cli = join(project, 'dist', 'cli', 'index.cjs');
+const scratch = mkdtempSync(join(tmpdir(), 'comfyui-auth-bench-'));
+const empty = join(scratch, 'empty.cjs');
+writeFileSync(empty, '');
+
+await build({
+  entryPoints: [join(import.meta.dirname, 'core.ts')],
+  outfile: join(scratch, 'core.cjs'),
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  mainFields: ['module', 'main'],
+  logLevel: 'warning',
+});
+const core = createRequire(import.meta.url)(join(scratch, 'core.cjs'));
+const trees = [];
+
+function version() {
+  const [bare, ours] = sideBySide(
+    15,
+    () => runNode([empty]),
+    () => runNode([cli, '--version']),
+  );
+  report('--version, against node on an empty file', ours / bare, 1.3);
+}
+
+async function auditDemo() {
+  const { root, pairs } = await core.demoTree();
+  trees.push(resolve(root, '..'));
+  const [start, compares, ours] = sideBySide(
+    5,
+    () => runNode([cli, '--version']),
+    () => {
+      for (const [password, bearer] of pairs) bcrypt.compareSync(password, bearer);
+    },
+    () => runNode([cli, 'audit', '--root', root, '--json'], { codes: [1] }),
+  );
+  report(
+    `audit of the demo tree, against a start and its ${pairs.length} compares`,
+    ours / (start + compares),
+    1.5,
+  );
+}
+
+/** Runs audit; gives its own time, and the most memory that it held, in MB. */
+function auditMany(root) {
+  const preload = join(scratch, 'memory.cjs');
+  const memory = join(scratch, 'memory');
+  const line = `process.on('exit', () => require('fs').writeFileSync(${JSON.stringify(memory)}, String(process.resourceUsage().maxRSS)))`;
+  writeFileSync(preload, line);
+  const { stdout } = runNode(['--require', preload, cli, 'audit', '--root', root, '--json']);
+  return { ms: JSON.parse(stdout).durationMs, mb: Number(readFileSync(memory, 'utf8')) / 1024 };
+}
+
+function many() {
+  const bearer = bcrypt.hashSync('bench', 4);
+  const roots = [100, 1000].map((count) => core.manyServices(count, bearer));
+  trees.push(...roots);
+  const figures = roots.map(() => []);
+  for (let round = 0; round < 3; round++) {
+    for (const [i, root] of roots.entries()) figures[i].push(auditMany(root));
+  }
+  const [small, large] = figures.map((runs) => Math.min(...runs.map((one) => one.ms)));
+  report('audit of 1,000 services, against 100', large / small, 12);
+  report('audit of 1,000 services × 5, a location', large / 5000, 2, 'ms');
+  report('audit of 1,000 services, memory', Math.max(...figures[1].map((one) => one.mb)), 200, 'MB');
+}
+
+function longEnv() {
+  const file = join(scratch, 'long.env');
+  const lines = Array.from({ length: 100_000 }, (_, i) => `KEY_${i}=value-${i}`);
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  let round = 0;
+  const [split, edit] = sideBySide(
+    15,
+    () => readFileSync(file, 'utf8').split('\n').length,
+    () => core.editFive(readFileSync(file, 'utf8'), `new-${round++}-`),
+  );
+  report('5 keys edited in 100,000 lines, against reading and splitting them', edit / split, 3);
+}
+
+function sizes() {
+  for (const [face, bound] of Object.entries({ cli: 450, entrypoint: 250, action: 900 })) {
+    report(`bundle ${face}`, statSync(join(project, 'dist', face, 'index.cjs')).size / 1000, bound, 'kB');
+  }
+}
+
+try {
+  version();
+  await auditDemo();
+  many();
+  longEnv();
+  sizes();
+} finally {
+  for (const folder of [scratch, ...trees]) rmSync(folder, { recursive: true, force: true });
+}
+process.exitCode = allHold() ? 0 : 1;
