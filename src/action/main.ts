@@ -6,6 +6,7 @@ import type { World } from '../commands/world.ts';
 import { asFailure } from '../model/failure.ts';
 import { bcryptPool, servesBcrypt } from '../platform/bcrypt-pool.ts';
 import { systemClock } from '../platform/clock.ts';
+import { refuseTellingDebug } from '../platform/node-debug.ts';
 import { neutral } from '../report/github.ts';
 import { resultJson } from '../report/json.ts';
 import { auditText, probeText, syncText } from '../report/results.ts';
@@ -47,6 +48,7 @@ async function runCommand(inputs: Inputs): Promise<{ result: Outcome; text: stri
 }
 
 async function main(): Promise<void> {
+  refuseTellingDebug(process.env);
   const raw = readSecrets();
   const named = core.getMultilineInput('variables').filter((name) => name !== '');
   maskSecrets(

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { asFailure, Exit, Failure } from '../model/failure.ts';
+import { refuseTellingDebug } from '../platform/node-debug.ts';
 import type { Action, CommandResult } from './actions.ts';
 import { failureText } from './fail.ts';
 import { program } from './program.ts';
@@ -64,6 +65,7 @@ function usageFailure(error: CommanderError): Failure {
 }
 
 async function parse(argv: string[]): Promise<void> {
+  refuseTellingDebug(process.env);
   const top = program(run);
   for (const command of [top, ...top.commands]) {
     command.exitOverride().configureOutput({ outputError: () => undefined });
@@ -89,6 +91,6 @@ export async function runTerminal(argv: string[]): Promise<void> {
   try {
     await parse(argv);
   } catch (error) {
-    await fail('', asFailure(error), {}, 0);
+    await fail(argv[0] ?? '', asFailure(error), { json: argv.includes('--json') }, 0);
   }
 }

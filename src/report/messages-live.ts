@@ -1,3 +1,4 @@
+import type { FindingArgs } from '../model/finding.ts';
 import type { WordTable } from './words.ts';
 
 type LiveCode =
@@ -18,20 +19,41 @@ type LiveCode =
 const LOGS = 'docker compose logs --tail 50   # mask the token before you show them to anyone';
 const STOP = 'docker compose stop   # at once; then see why ComfyUI-Login did not load';
 
+/** Why a server gave no usable answer (codes of probe/). */
+const REASONS: Readonly<Record<string, string>> = {
+  gone: 'the process that answered is gone',
+  timeout: 'it accepts connections and says nothing',
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'its name is not known',
+};
+
+const reasonText = (args: FindingArgs) => {
+  const status = args.httpStatus === undefined ? '' : `HTTP ${args.httpStatus}`;
+  const reason = args.reason === undefined ? '' : (REASONS[String(args.reason)] ?? String(args.reason));
+  const known = [reason, status].filter((one) => one !== '').join(', ');
+  return known === '' ? '' : ` (${known})`;
+};
+
 /** The words of findings about the running server; the path is its address. */
 export const liveWords: WordTable<LiveCode> = {
   down: ({ path, args }) => ({
-    message: `nothing listens at ${path}${args.reason === undefined ? '' : ` (${args.reason})`}`,
+    message: `no ComfyUI answers at ${path}${reasonText(args)}`,
     remedy: LOGS,
   }),
   'not-ready': ({ path, args }) => ({
-    message: `${path} did not give a usable answer before the deadline${args.reason === undefined ? '' : ` (${args.reason})`}`,
+    message: `${path} did not give a usable answer before the deadline${reasonText(args)}`,
     remedy: LOGS,
   }),
-  open: ({ path }) => ({
-    message: `${path} answers without a credential: the server is OPEN to everyone who reaches it`,
-    remedy: STOP,
-  }),
+  open: ({ path, args }) =>
+    args.comfyui === false
+      ? {
+          message: `${path} answers without a credential, and not as ComfyUI does: another program, or the wrong port`,
+          remedy: 'correct "url" in comfyui-auth.yml, or --url',
+        }
+      : {
+          message: `${path} answers without a credential: the server is OPEN to everyone who reaches it`,
+          remedy: STOP,
+        },
   'open-by-empty-token': ({ path }) => ({
     message: `${path}?token= opens everything: login/PASSWORD was missing or empty when the server started`,
     remedy: STOP,
@@ -56,8 +78,11 @@ export const liveWords: WordTable<LiveCode> = {
     message: `the login form of ${path} refuses the password`,
     remedy: 'comfyui-auth audit',
   }),
-  'header-malformed': ({ path }) => ({
-    message: `${path} answers 500 to the bearer: a blank or a line end stands in the token`,
+  'header-malformed': ({ path, args }) => ({
+    message:
+      args.sent === false
+        ? 'the bearer holds a blank or a line end: no request can carry it'
+        : `${path} answers 500 to the bearer: a blank or a line end may stand in it`,
     remedy: 'comfyui-auth audit',
   }),
   'origin-required': ({ path }) => ({

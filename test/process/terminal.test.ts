@@ -54,6 +54,16 @@ describe('the command line', () => {
     }
   });
 
+  it('refuses to run where NODE_DEBUG would print requests and environments', () => {
+    for (const NODE_DEBUG of ['http', 'fs,net', 'child_process', '*']) {
+      const ran = runBundle(CLI, ['audit', '--root', tree.root], {
+        env: { NODE_DEBUG, CANARY: freshSecret() },
+      });
+      expect(ran.stderr).toContain('unset NODE_DEBUG');
+      expect(ran.code).toBe(2);
+    }
+  });
+
   it('gives a JSON object for a failure too', () => {
     const ran = runBundle(CLI, ['audit', '--json', '--root', '/nowhere/at/all']);
     expect(ran.json).toMatchObject({
