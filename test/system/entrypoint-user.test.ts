@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AnonymousProber, cheapHash, Deployment, freshPassword } from '../process/entrypoint-harness.ts';
@@ -64,6 +73,43 @@ describe.skipIf(skipped)('ComfyUI as another user', () => {
     const { code } = await deployment.end(['run', '--', 'sh', '-c', line], ids);
     expect(code).toBe(76);
     expect(prober.openMs).toBeLessThanOrEqual(300);
+  });
+
+  test('O3 the entrypoint itself cannot read PASSWORD: 78 before the start', () => {
+    mkdirSync(deployment.run, { mode: 0o777 });
+    chmodSync(deployment.run, 0o777);
+    chmodSync(deployment.password, 0o600);
+    const { status, stdout } = spawnSync(process.execPath, deployment.argv('run'), {
+      env: deployment.env(),
+      uid: USER,
+      gid: USER,
+      encoding: 'utf8',
+    });
+    expect(stdout).toMatch(/PASSWORD cannot be read \(EACCES\)/);
+    expect(status).toBe(78);
+  });
+
+  const inNamespace = (script: string) =>
+    spawnSync('unshare', ['-m', 'sh', '-c', script], { encoding: 'utf8' });
+  const noMounts = skipped || requires('mount namespaces', inNamespace('true').status === 0);
+
+  test.skipIf(noMounts)('a PASSWORD file that is a mount of its own is overwritten in place', () => {
+    const hash = cheapHash(freshPassword());
+    const source = join(deployment.folder, 'mounted');
+    writeFileSync(source, `${cheapHash(freshPassword())}\nada\nand a long rest that has to go`);
+    const inode = statSync(source).ino;
+    const argv = [process.execPath, ...deployment.argv('run', '--', 'true')].join(' ');
+    const env = Object.entries(deployment.env({ ...ids, COMFYUI_BEARER_TOKEN: hash }));
+    const words = env.map(([name, value]) => `${name}='${value}'`).join(' ');
+    const { status } = inNamespace(
+      `mount --bind '${source}' '${deployment.password}' && ${words} exec ${argv}`,
+    );
+    expect(status).toBe(0);
+    expect(readFileSync(source, 'utf8')).toBe(`${hash}\nada`);
+    expect({ ...ownerAndMode(source), inode: statSync(source).ino }).toEqual({
+      ...{ uid: USER, gid: USER + 1, mode: 0o600 },
+      inode,
+    });
   });
 
   test('COMFYUI_UID without root is refused, unless it is the same user', async () => {
