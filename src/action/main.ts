@@ -23,7 +23,7 @@ const world: World = {
   cwd: process.cwd(),
   clock: systemClock,
   process: actionProcess,
-  bcrypt: bcryptPool(__filename),
+  bcrypt: bcryptPool(__filename, (count) => core.info(`comparing ${count} pairs of hash and password`)),
   stdin: async () => '',
   progress: (line) => core.info(neutral(line)),
 };

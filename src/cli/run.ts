@@ -19,6 +19,7 @@ async function run(
   const took = () => world.clock.monotonicMs() - start;
   try {
     const { result, text } = await (await action())(args, options, world);
+    world.quietly();
     if (screen.json === true) {
       const { resultJson } = await import('../report/json.ts');
       await print([resultJson(result, took(), world.cwd)]);
@@ -26,9 +27,10 @@ async function run(
       const color = wantsColor(screen, process.stdout);
       await print(text({ color, root: result.root, cwd: world.cwd }));
     }
-    if (screen.verbose === true) world.progress(aboutRun(result, took()));
+    if (screen.verbose === true) process.stderr.write(`${aboutRun(result, took())}\n`);
     process.exitCode = result.exitCode;
   } catch (error) {
+    world.quietly();
     await fail(name, asFailure(error), screen, took());
   }
 }

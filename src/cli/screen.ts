@@ -31,17 +31,29 @@ async function readStdin(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The terminal's world. Progress goes to stderr: results on stdout stay clean. */
-export function terminalWorld(options: ScreenOptions): World {
+const ERASE = '\r\u001b[K';
+
+/** Progress on stderr: one line that is rewritten on a terminal, plain lines elsewhere. */
+function progressTo(stream: NodeJS.WriteStream): { say(line: string): void; end(): void } {
+  if (stream.isTTY !== true) return { say: (line) => void stream.write(`${line}\n`), end: () => undefined };
+  return {
+    say: (line) => void stream.write(ERASE + line.slice(0, Math.max(20, stream.columns - 1))),
+    end: () => void stream.write(ERASE),
+  };
+}
+
+/** The terminal's world. Progress goes to stderr: results on stdout stay clean. `quietly` ends the progress line. */
+export function terminalWorld(options: ScreenOptions): World & { quietly(): void } {
+  const { say, end } = progressTo(process.stderr);
+  const progress = options.quiet === true ? () => undefined : say;
   return {
     env: process.env,
     cwd: process.cwd(),
     clock: systemClock,
     process: nodeProcess,
-    bcrypt: bcryptPool(__filename),
+    bcrypt: bcryptPool(__filename, (count) => progress(`comparing ${count} pairs of hash and password`)),
     stdin: readStdin,
-    progress(line) {
-      if (options.quiet !== true) process.stderr.write(`${line}\n`);
-    },
+    progress,
+    quietly: options.quiet === true ? () => undefined : end,
   };
 }

@@ -14,34 +14,31 @@ export async function trackedFindings(
   services: readonly ServiceLayout[],
   world: World,
 ): Promise<Finding[]> {
-  const locations = new Map(services.flatMap(locationsOf).map((one) => [one.path, one]));
-  const args = ['-C', root, 'ls-files', '-z', '--full-name', '--', ...locations.keys()];
-  const top = await world.process.run('git', ['-C', root, 'rev-parse', '--show-toplevel']);
-  if (top.code !== 0) return [];
-  const listed = await world.process.run('git', args);
-  const folder = top.stdout.replace(/\n$/, '');
-  const tracked = new Set(
-    listed.stdout
-      .split('\0')
-      .filter((one) => one !== '')
-      .map((one) => join(folder, one)),
-  );
-  return [...locations.values()]
-    .filter((one) => tracked.has(one.path))
-    .map((one) => finding('tracked-by-git', { location: { path: one.path, kind: one.kind } }));
+  const kinds = new Map(services.flatMap(locationsOf).map((one) => [one.path, one.kind]));
+  // git refuses the whole question where one path lies outside its repository.
+  const inside = [...kinds].filter(([path]) => liesIn(path, root));
+  if (inside.length === 0) return [];
+  const paths = inside.map(([path]) => relative(root, path));
+  const args = ['--literal-pathspecs', '-C', root, 'ls-files', '-z', '--', ...paths];
+  const tracked = new Set((await world.process.run('git', args)).stdout.split('\0'));
+  return inside
+    .filter(([path]) => tracked.has(relative(root, path)))
+    .map(([path, kind]) => finding('tracked-by-git', { location: { path, kind } }));
+}
+
+/** Whether a path lies below a folder. */
+function liesIn(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way !== '' && !way.startsWith('..') && !isAbsolute(way);
 }
 
 /** Files in a job's workspace, where the next checkout deletes what is untracked (reliability.md §1.7). */
 export function workspaceFindings(services: readonly ServiceLayout[], world: World): Finding[] {
   const workspace = world.env.GITHUB_WORKSPACE;
   if (!workspace) return [];
-  const inside = (path: string) => {
-    const way = relative(workspace, path);
-    return way !== '' && !way.startsWith('..') && !isAbsolute(way);
-  };
   const paths = new Map(services.flatMap(locationsOf).map((one) => [one.path, one.kind]));
   return [...paths]
-    .filter(([path]) => inside(path))
+    .filter(([path]) => liesIn(path, workspace))
     .map(([path, kind]) => finding('in-workspace', { location: { path, kind } }));
 }
 

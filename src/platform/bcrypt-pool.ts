@@ -80,17 +80,22 @@ class Crew {
   }
 }
 
+/** So many comparisons together take about a second: whoever waits is told. */
+const WORTH_SAYING = 4;
+
 /**
  * bcrypt on worker threads that run the given bundle, whose main calls `servesBcrypt` first.
  * A single pair is computed here: starting a thread would cost more than it saves.
+ * `onWork` is told how many comparisons are about to be made, where they take a while.
  */
-export function bcryptPool(file: string): BcryptPort {
+export function bcryptPool(file: string, onWork?: (comparisons: number) => void): BcryptPort {
   const crew = new Crew(file);
   const known = new Map<string, Promise<boolean>>();
   const keyOf = ([password, bearer]: Pair) => `${bearer.reveal()}\0${password.reveal()}`;
 
   const verifyAll = async (pairs: readonly Pair[]): Promise<boolean[]> => {
     const fresh = new Map(pairs.filter((pair) => !known.has(keyOf(pair))).map((pair) => [keyOf(pair), pair]));
+    if (fresh.size >= WORTH_SAYING) onWork?.(fresh.size);
     const alone = fresh.size === 1;
     for (const [key, pair] of fresh) {
       known.set(key, alone ? Promise.resolve(verifies(...pair)) : crew.compute(pair));
