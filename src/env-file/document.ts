@@ -1,4 +1,4 @@
-import type { Range } from './outline.ts';
+import type { InertRun } from './outline.ts';
 
 /** A statement `KEY=value` as it stands in the text. Offsets count UTF-16 units. */
 export interface Statement {
@@ -88,9 +88,7 @@ export class EnvDocument {
 
   /** Takes a statement's lines out, line end included. */
   remove(statement: Statement): void {
-    const newline = this.#text.indexOf('\n', statement.end);
-    const end = newline < 0 ? this.#text.length : newline + 1;
-    this.#splices.push({ start: statement.start, end, text: '' });
+    this.#splices.push(this.#removal(statement));
   }
 
   /** Adds whole lines behind a statement, or at the end where none is given. */
@@ -106,10 +104,20 @@ export class EnvDocument {
     return this.print([]);
   }
 
-  /** The text with a comment in the place of each range left out: the same one before and after the edits. */
-  print(leftOut: readonly Range[]): string {
-    const markers = leftOut.map((range, index): Splice => ({ ...range, text: `#${index}\n` }));
-    const ordered = [...this.#splices, ...markers].sort((a, b) => a.start - b.start || a.end - b.end);
+  /**
+   * The text with one line in the place of each run left out, the same one before and after the edits: where the run
+   * has keys it is one of its own, which a reader sees or not as it would see those. And without the lines of `dropped`.
+   */
+  print(leftOut: readonly InertRun[], dropped: readonly Statement[] = []): string {
+    const removals = dropped.map((statement) => this.#removal(statement));
+    let prefix = 'LEFT_OUT_';
+    while (leftOut.length > 0 && this.#text.includes(prefix)) prefix += '_';
+    const markers = leftOut.map(
+      (range, index): Splice => ({ ...range, text: range.assigns ? `${prefix}${index}=0\n` : '#\n' }),
+    );
+    const ordered = [...this.#splices, ...removals, ...markers].sort(
+      (a, b) => a.start - b.start || a.end - b.end,
+    );
     let printed = '';
     let at = 0;
     for (const splice of ordered) {
@@ -117,6 +125,11 @@ export class EnvDocument {
       at = splice.end;
     }
     return printed + this.#text.slice(at);
+  }
+
+  #removal(statement: Statement): Splice {
+    const newline = this.#text.indexOf('\n', statement.end);
+    return { start: statement.start, end: newline < 0 ? this.#text.length : newline + 1, text: '' };
   }
 
   /** Whether what stands last, edits included, has no line end. */

@@ -2,7 +2,7 @@ import type { ReaderSpec } from '../model/layout.ts';
 import { EnvDocument, type Statement } from './document.ts';
 import { commentLines, inlineComment } from './inline-comment.ts';
 import { type Normalisation, normalise } from './normalise.ts';
-import { inertRuns, type Range } from './outline.ts';
+import { type InertRun, inertRuns } from './outline.ts';
 import { type EnvReader, type ReadFault, type ReadOutcome, readersFor } from './readers/index.ts';
 import { chooseSpelling, type SpellingReason } from './spelling.ts';
 import { compare, type Difference } from './whole-file.ts';
@@ -87,35 +87,28 @@ function runsOf(
   text: string,
   edits: readonly EnvEdit[],
   siblings: readonly string[],
-): Range[] {
+): InertRun[] {
   const keys = new Set([...edits.map((edit) => edit.key), ...siblings]);
-  const touched = [...keys]
-    .flatMap((key) => document.statements(key))
-    .flatMap(({ start, end }) => [start, end]);
-  return inertRuns(
-    text,
-    touched.toSorted((a, b) => a - b),
+  const touched = [...keys].flatMap((key) => document.statements(key));
+  const offsets = touched.flatMap(({ start, end }) => [start, end]).toSorted((a, b) => a - b);
+  const long = touched.filter(({ raw }) => raw.includes('\n'));
+  // A statement over several lines is replaced as a whole: nothing inside it is left out.
+  return inertRuns(text, offsets).filter((run) =>
+    long.every(({ start, end }) => run.end <= start || run.start >= end),
   );
 }
 
 function editNormal(
   text: string,
   document: EnvDocument,
-  leftOut: readonly Range[],
+  leftOut: readonly InertRun[],
   {
     edits,
     models,
     siblings,
   }: { edits: readonly EnvEdit[]; models: readonly EnvReader[]; siblings: readonly string[] },
 ): EditResult {
-  const old = document.print(leftOut);
-  const before = models.map((model) => model.read(old));
-  const rejected = models.flatMap((model, at): EditRefusal[] => {
-    const outcome = before[at];
-    return outcome === undefined || outcome.ok
-      ? []
-      : [{ reader: model.id, reason: outcome.reason, line: outcome.line }];
-  });
+  const { before, rejected } = readBefore(document, leftOut, edits, models);
   if (rejected.length > 0) return refuse(...rejected);
 
   const pending = edits.filter((edit) => !isDone(document, edit, before));
@@ -130,6 +123,35 @@ function editNormal(
   if (differences.length > 0) return refuse(...differences);
   report.notes.push(...following.map((key): EditNote => ({ note: 'reference-follows', key })));
   return { ok: true, text: document.toString(), changed: pending.map((edit) => edit.key), ...report };
+}
+
+/**
+ * What each reader got before the edits. A reader that rejects the text may do so for a line that is to be
+ * rewritten: then it is asked about the text without the lines that others see wrong, or without all of the edits'.
+ */
+function readBefore(
+  document: EnvDocument,
+  leftOut: readonly InertRun[],
+  edits: readonly EnvEdit[],
+  models: readonly EnvReader[],
+): { before: ReadOutcome[]; rejected: EditRefusal[] } {
+  const old = document.print(leftOut);
+  const before = models.map((model) => model.read(old));
+  const seen = before.filter((outcome) => outcome.ok);
+  const wrong = edits.filter((edit) => !isDone(document, edit, seen));
+  const rejected: EditRefusal[] = [];
+  models.forEach((model, at) => {
+    const outcome = before[at];
+    if (outcome === undefined || outcome.ok) return;
+    const without = [wrong, edits].map((dropped) => {
+      const statements = dropped.flatMap((edit) => document.statements(edit.key));
+      return model.read(document.print(leftOut, statements));
+    });
+    const good = without.find((candidate) => candidate.ok);
+    if (good !== undefined) before[at] = good;
+    else rejected.push({ reader: model.id, reason: outcome.reason, line: outcome.line });
+  });
+  return { before, rejected };
 }
 
 function isDone(document: EnvDocument, edit: EnvEdit, outcomes: readonly ReadOutcome[]): boolean {

@@ -26,19 +26,27 @@ const HASH = 0x23;
 /** Longer lines are looked at by the readers themselves: some have a limit. */
 const LONGEST = 4096;
 
+/** Lines that one line can stand for: an assignment where there is one among them, else a comment. */
+export interface InertRun extends Range {
+  assigns: boolean;
+}
+
 /**
- * The inside of each run of lines that mean the same to every reader wherever they stand: `NAME=inert`,
- * comments and empty ones. Such a line holds no quote, backslash or dollar. So it opens nothing, closes nothing and names no other
- * key: a reader leaves it in the state in which it came to it, and a run can be judged by its first and last lines,
- * which are not part of what is given. Lines with one of `kept` (ascending offsets) in them interrupt a run.
+ * The inside of each run of lines that mean the same to every reader wherever they stand: `NAME=inert`, comments
+ * and empty ones. Such a line holds no quote, backslash or dollar: it opens nothing, closes nothing and names no
+ * other key, so a reader leaves it in the state in which it came to it, and one line can stand for a whole run.
+ * The first and the last are not part of what is given: the lines before and after may be taken together with them.
+ * Lines with one of `kept` (ascending offsets) in them interrupt a run.
  */
-export function inertRuns(text: string, kept: readonly number[]): Range[] {
-  const runs: Range[] = [];
-  let run = { start: -1, end: -1 };
+export function inertRuns(text: string, kept: readonly number[]): InertRun[] {
+  const runs: InertRun[] = [];
+  let run: InertRun = { start: -1, end: -1, assigns: false };
+  let lastAssigns = false;
   let next = 0;
   const close = () => {
     if (run.start >= 0 && run.end > run.start) runs.push(run);
-    run = { start: -1, end: -1 };
+    run = { start: -1, end: -1, assigns: false };
+    lastAssigns = false;
   };
   for (let at = 0; at < text.length; ) {
     const stop = inertStop(text, at);
@@ -48,7 +56,11 @@ export function inertRuns(text: string, kept: readonly number[]): Range[] {
     while ((kept[next] ?? end) < end) next += 1;
     if (stop < 0 || !untouched) close();
     else if (run.start < 0) run.start = end;
-    else run.end = at;
+    else {
+      run.end = at;
+      run.assigns ||= lastAssigns;
+      lastAssigns = ((CLASSES[text.charCodeAt(at)] ?? 0) & NAME) !== 0;
+    }
     at = end;
   }
   close();
