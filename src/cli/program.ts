@@ -85,7 +85,11 @@ export function program(run: Runner): Command {
       .summary('ask the running server: refused without, accepted with')
       .description('Asks the running server: refused without a credential, accepted with it. Writes nothing.')
       .option('--url <url>', 'ask there instead of at the address of the layout', address)
-      .option('--timeout <time>', 'how long to wait for a proof', duration, 120_000)
+      .addOption(
+        new Option('--timeout <time>', 'how long to wait for a proof')
+          .argParser(duration)
+          .default(120_000, '120s'),
+      )
       .option('--rounds <n>', 'good rounds in a row that make a proof', rounds, 3)
       .addHelpText('after', SECRETS_HELP),
     () => import('./actions-probe.ts').then((one) => one.probeAction),

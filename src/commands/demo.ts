@@ -121,9 +121,14 @@ class Demo {
   }
 
   async firstSync(): Promise<Sight> {
-    const { status, services } = await this.#sync();
+    const { status, services, findings } = await this.#sync();
+    const verified = status === 'changed';
     const files = services.flatMap((one) => one.files).filter((one) => one.action !== 'none');
-    return { verified: status === 'changed', seen: [`${status}: ${files.length} files, the old ones kept`] };
+    const why = findings.map(({ code, args }) => `${code} ${JSON.stringify(args)}`);
+    return {
+      verified,
+      seen: verified ? [`${status}: ${files.length} files, the old ones kept`] : [status, ...why],
+    };
   }
 
   async secondAudit(): Promise<Sight> {
