@@ -134,10 +134,10 @@ function readBefore(
   leftOut: readonly InertRun[],
   edits: readonly EnvEdit[],
   models: readonly EnvReader[],
-): { before: ReadOutcome[]; rejected: EditRefusal[] } {
+): { before: (ReadOutcome | undefined)[]; rejected: EditRefusal[] } {
   const old = document.print(leftOut);
-  const before = models.map((model) => model.read(old));
-  const seen = before.filter((outcome) => outcome.ok);
+  const before: (ReadOutcome | undefined)[] = models.map((model) => model.read(old));
+  const seen = before.filter((outcome) => outcome?.ok === true);
   const wrong = edits.filter((edit) => !isDone(document, edit, seen));
   const rejected: EditRefusal[] = [];
   models.forEach((model, at) => {
@@ -148,16 +148,25 @@ function readBefore(
       return model.read(document.print(leftOut, statements));
     });
     const good = without.find((candidate) => candidate.ok);
+    // An older version that gives up on lines which stay as they are is not the one that is deployed: not heard.
+    const newer = models.findIndex((other) => other.name === model.name);
     if (good !== undefined) before[at] = good;
+    else if (newer < at && before[newer]?.ok) before[at] = undefined;
     else rejected.push({ reader: model.id, reason: outcome.reason, line: outcome.line });
   });
   return { before, rejected };
 }
 
-function isDone(document: EnvDocument, edit: EnvEdit, outcomes: readonly ReadOutcome[]): boolean {
+function isDone(
+  document: EnvDocument,
+  edit: EnvEdit,
+  outcomes: readonly (ReadOutcome | undefined)[],
+): boolean {
   const statements = document.statements(edit.key);
   if (edit.value === undefined) return statements.length === 0;
-  return statements.length === 1 && outcomes.every((outcome) => holds(outcome, edit));
+  return (
+    statements.length === 1 && outcomes.every((outcome) => outcome === undefined || holds(outcome, edit))
+  );
 }
 
 function holds(outcome: ReadOutcome, { key, value }: EnvEdit): boolean {

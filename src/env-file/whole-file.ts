@@ -11,11 +11,11 @@ export interface Difference {
 
 /**
  * Reads an edited text with every reader: edited keys must have the values wanted, all others must read as before.
- * A key that names an edited one (`B=${K}`) may follow it; these are given apart.
+ * A reader without a reading from before is not heard. A key that names an edited one (`B=${K}`) may follow it; these are given apart.
  */
 export function compare(
   models: readonly EnvReader[],
-  before: readonly ReadOutcome[],
+  before: readonly (ReadOutcome | undefined)[],
   text: string,
   wanted: ReadonlyMap<string, string | undefined>,
 ): { differences: Difference[]; following: string[] } {
@@ -23,9 +23,10 @@ export function compare(
   const following = new Set<string>();
   models.forEach((model, at) => {
     const old = before[at];
+    if (old === undefined) return;
     const now = model.read(text);
     if (!now.ok) differences.push({ reader: model.id, reason: now.reason, line: now.line });
-    if (!now.ok || old === undefined || !old.ok) return;
+    if (!now.ok || !old.ok) return;
     differences.push(...misread(model, now.values, wanted));
     for (const key of changedKeys(old.values, now.values)) {
       if (wanted.has(key)) continue;

@@ -57,7 +57,7 @@ export const envKey: Adapter<EnvKeyLocation> = {
     const before = bytes ?? Buffer.alloc(0);
     const decoded = decodeEnv(before);
     if (!decoded.ok) {
-      const reason = { reader: 'every reader', reason: 'not-unicode' };
+      const reason = { reader: '*', reason: 'not-unicode' };
       const where = { ...place, line: decoded.line };
       return { ok: false, findings: [finding('env-file-rejected', { location: where, args: reason })] };
     }

@@ -46,7 +46,7 @@ export function viewEnv(bytes: Buffer, readers: readonly ReaderSpec[], place: Pl
   if (!decoded.ok) {
     return finding('env-file-rejected', {
       location: { ...place, line: decoded.line },
-      args: { reader: 'every reader', reason: 'not-unicode' },
+      args: { reader: '*', reason: 'not-unicode' },
     });
   }
   const readings = readers.flatMap((spec) =>

@@ -30,20 +30,35 @@ type FileCode =
 
 /** Why a reader gives up on a file, or why no spelling suits it (codes of env-file/). */
 const REASONS: Readonly<Record<string, string>> = {
-  'not-unicode': 'it is not UTF-8',
+  'not-unicode': 'it is not well-formed UTF-8',
+  'nul-in-file': 'it contains a NUL',
   'unterminated-quote': 'a quote is never closed',
-  'unterminated-above': 'a quote above that line is never closed',
+  'unterminated-above': 'the quote opened there has no certain end',
   'bad-key': 'what stands there is no KEY=VALUE',
-  'bad-template': 'a "$" there is no variable it knows',
+  'bad-template': 'a "$" there begins no variable that it knows',
   'missing-key': 'a line has no key',
   'duplicate-key': 'a key stands twice',
   'line-too-long': 'a line is too long',
   'shell-syntax': 'it is no shell syntax',
   'runs-command': 'a shell would run a command there',
-  'nul-in-file': 'it contains a NUL',
+  nul: 'the value contains a NUL',
+  'too-long': 'the value is 128 KiB or longer',
+  'carriage-return': 'it changes or drops carriage returns',
+  'line-break': 'it takes single lines only',
+  'quotes-kept': 'it keeps the quotes that other readers need',
+  'outer-quotes': 'the value begins and ends with the same quote',
+  interpolation: 'it expands "$" and braces even in single quotes',
+  backslash: 'readers disagree on the backslash',
+  'quote-mix': 'readers know no common escape for the single quote beside other special characters',
+  unspellable: 'readers know no common spelling',
+  'not-read-back': 'it would not receive the value',
+  'neighbour-changed': 'another key would read differently afterwards',
 };
 
-const reasonOf = (reason: unknown) => REASONS[String(reason)] ?? `of ${String(reason)}`;
+const reasonOf = (reason: unknown) => REASONS[String(reason)] ?? String(reason);
+
+/** A reader as a sentence names it; `*` concerns all. */
+const readerOf = (reader: unknown) => (reader === '*' ? 'every reader' : String(reader));
 
 /** What is wrong with a PASSWORD file, and what follows from it (container.md §1, F4, F17). */
 const PASSWORD_HINTS: Readonly<Record<string, string>> = {
@@ -99,7 +114,7 @@ export const fileWords: WordTable<FileCode> = {
     remedy: `comfyui-auth sync${root}`,
   }),
   'env-file-rejected': ({ path, args, root }) => ({
-    message: `${args.reader} refuses ${path}: ${reasonOf(args.reason)}`,
+    message: `${readerOf(args.reader)} refuses ${path}: ${reasonOf(args.reason)}`,
     remedy: `comfyui-auth explain ${path}${root}   # then mend the line by hand`,
   }),
   'key-missing': ({ path, args, service, root }) => ({
@@ -135,9 +150,8 @@ export const fileWords: WordTable<FileCode> = {
   }),
   unspellable: ({ path, args }) => ({
     message:
-      `${args.key} has no spelling in ${path} that ${args.reader} reads as meant` +
-      (args.character === undefined ? '' : ` (because of ${args.character})`) +
-      `: ${args.reason}`,
+      `${args.key} cannot be written into ${path} so that ${readerOf(args.reader)} reads it as meant` +
+      `${args.character === undefined ? '' : ` (because of ${args.character})`}: ${reasonOf(args.reason)}`,
     remedy: 'choose a password of A–Z a–z 0–9 - _, or take that reader out of "readers" in comfyui-auth.yml',
   }),
   'conf-malformed': ({ path }) => ({
