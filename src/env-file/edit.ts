@@ -188,11 +188,11 @@ function apply(
   if (chosen !== undefined && !chosen.ok) return chosen.refusal;
   const target = last ?? lastOf(document, siblings);
   const { unclosed } = document;
-  // A line may be put in the place of the one with the open quote, but not behind it.
-  const beyond =
-    target === undefined ? Infinity : document.lineAt(target.start) + (last === undefined ? 1 : 0);
-  if (unclosed !== undefined && beyond > unclosed) {
-    return { key, reader: '*', reason: 'unterminated-above', line: unclosed };
+  if (unclosed !== undefined) {
+    // A line may be put in the place of the one with the open quote, but not behind it.
+    const beyond =
+      target === undefined ? Infinity : document.lineAt(target.start) + (last === undefined ? 1 : 0);
+    if (beyond > unclosed) return { key, reader: '*', reason: 'unterminated-above', line: unclosed };
   }
   for (const statement of statements) {
     if (statement !== last || chosen === undefined) document.remove(statement);
