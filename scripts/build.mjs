@@ -1,15 +1,27 @@
 // Makes dist/: one CommonJS file a face, and the licences of what is bundled into it. Reproducible byte for byte.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-const faces = {
-  action: 'src/action/main.ts',
-  cli: 'src/cli/main.ts',
-  entrypoint: 'entrypoint/main.ts',
+/** Each file of dist/ and its source. The terminal has two: what every start needs, and all the rest. */
+const bundles = {
+  'action/index.cjs': 'src/action/main.ts',
+  'cli/index.cjs': 'src/cli/main.ts',
+  'cli/terminal.cjs': 'src/cli/terminal.ts',
+  'entrypoint/index.cjs': 'entrypoint/main.ts',
+};
+
+/** index.cjs of the terminal loads terminal.cjs when it runs, instead of containing it. */
+const terminalApart = {
+  name: 'terminal-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/terminal\.ts$/ }, ({ kind }) =>
+      kind === 'entry-point' ? undefined : { path: './terminal.cjs', external: true },
+    );
+  },
 };
 
 /** The packages whose files went into a bundle, from esbuild's list of inputs. */
@@ -19,7 +31,7 @@ function bundledPackages(metafile) {
     const match = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
     if (match) names.add(match[1]);
   }
-  return [...names].sort();
+  return names;
 }
 
 /** Name, version, licence and licence text of each package, as one document. */
@@ -37,26 +49,31 @@ function licences(packages) {
     .join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-for (const [face, entry] of Object.entries(faces)) {
-  if (!existsSync(join(root, entry))) continue;
-  const outfile = join(root, 'dist', face, 'index.cjs');
+const packages = new Map();
+for (const [file, entry] of Object.entries(bundles)) {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: [entry],
-    outfile,
+    outfile: join(root, 'dist', file),
     bundle: true,
     platform: 'node',
     target: 'node20',
     format: 'cjs',
     // ESM first: the UMD builds of some packages load their parts in a way that no bundler follows.
     mainFields: ['module', 'main'],
+    // A dynamic import becomes a require: starting the loader of ES modules takes longer than all of ours.
+    supported: { 'dynamic-import': false },
     minify: true,
-    keepNames: false,
     legalComments: 'none',
     define: { __VERSION__: JSON.stringify(version) },
-    banner: face === 'action' ? {} : { js: '#!/usr/bin/env node' },
+    banner: file.endsWith('index.cjs') && !file.startsWith('action') ? { js: '#!/usr/bin/env node' } : {},
+    plugins: [terminalApart],
     metafile: true,
     logLevel: 'warning',
   });
-  writeFileSync(join(root, 'dist', face, 'LICENSES.txt'), licences(bundledPackages(metafile)));
+  const face = dirname(file);
+  packages.set(face, new Set([...(packages.get(face) ?? []), ...bundledPackages(metafile)]));
+}
+for (const [face, names] of packages) {
+  writeFileSync(join(root, 'dist', face, 'LICENSES.txt'), licences([...names].sort()));
 }

@@ -5,10 +5,10 @@ import type { Action } from './actions.ts';
 import { print, type ScreenOptions, wantsColor } from './screen.ts';
 
 /** `comfyui-auth demo`; its steps are said as they are done. */
-export const demoAction: Action = async (_args, given, world) => {
+export const demoAction: Action = async (_args, given, world, index) => {
   const options = given as ScreenOptions;
   const look = { color: wantsColor(options, process.stdout), root: world.cwd, cwd: world.cwd };
-  const bundles = { cli: __filename, entrypoint: join(dirname(__filename), '..', 'entrypoint', 'index.cjs') };
+  const bundles = { cli: index, entrypoint: join(dirname(index), '..', 'entrypoint', 'index.cjs') };
   const silent = options.json === true || options.quiet === true;
   const result = await demo(bundles, world, (step, number, of) => {
     if (!silent) void print(demoStepText(step, number, of, look));

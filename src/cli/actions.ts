@@ -18,6 +18,8 @@ export type Action = (
   args: string[],
   options: object,
   world: World,
+  /** The program's own file. */
+  index: string,
 ) => Promise<{ result: CommandResult; text: (options: TextOptions) => string[] }>;
 
 /** Options as commander gives them. */

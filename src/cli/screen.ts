@@ -42,8 +42,9 @@ function progressTo(stream: NodeJS.WriteStream): { say(line: string): void; end(
   };
 }
 
-/** The terminal's world. Progress goes to stderr: results on stdout stay clean. `quietly` ends the progress line. */
-export function terminalWorld(options: ScreenOptions): World & { quietly(): void } {
+/** The terminal's world. Progress goes to stderr: results on stdout stay clean. `quietly` ends the progress line;
+ * `index` is the program's own file. */
+export function terminalWorld(options: ScreenOptions, index: string): World & { quietly(): void } {
   const { say, end } = progressTo(process.stderr);
   const progress = options.quiet === true ? () => undefined : say;
   return {
@@ -51,7 +52,7 @@ export function terminalWorld(options: ScreenOptions): World & { quietly(): void
     cwd: process.cwd(),
     clock: systemClock,
     process: nodeProcess,
-    bcrypt: bcryptPool(__filename, (count) => progress(`comparing ${count} pairs of hash and password`)),
+    bcrypt: bcryptPool(index, (count) => progress(`comparing ${count} pairs of hash and password`)),
     stdin: readStdin,
     progress,
     quietly: options.quiet === true ? () => undefined : end,

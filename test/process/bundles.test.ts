@@ -1,19 +1,28 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const dist = resolve(import.meta.dirname, '..', '..', 'dist');
-const bundle = (face: string) => join(dist, face, 'index.cjs');
+/** All programs of a face: the terminal has two. */
+const programs = (face: string) =>
+  readdirSync(join(dist, face))
+    .filter((name) => name.endsWith('.cjs'))
+    .map((name) => join(dist, face, name));
+const text = (face: string) =>
+  programs(face)
+    .map((path) => readFileSync(path, 'utf8'))
+    .join('\n');
 
 describe('the bundles', () => {
   const bounds = { cli: 450_000, entrypoint: 250_000, action: 900_000 };
   it.each(Object.entries(bounds))('%s stays under its bound', (face, bytes) => {
-    expect(statSync(bundle(face)).size).toBeLessThanOrEqual(bytes);
+    const sizes = programs(face).map((path) => statSync(path).size);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(bytes);
   });
 
   it.each(['cli', 'entrypoint'])('%s holds nothing of @actions', (face) => {
     expect(readFileSync(join(dist, face, 'LICENSES.txt'), 'utf8')).not.toContain('@actions');
-    expect(readFileSync(bundle(face), 'utf8')).not.toContain('::add-mask::');
+    expect(text(face)).not.toContain('::add-mask::');
   });
 
   it.each(Object.keys(bounds))('%s names the licences of what is in it', (face) => {
@@ -21,7 +30,6 @@ describe('the bundles', () => {
   });
 
   it('holds no path of the machine on which it was built', () => {
-    for (const face of Object.keys(bounds))
-      expect(readFileSync(bundle(face), 'utf8')).not.toContain(resolve(dist, '..'));
+    for (const face of Object.keys(bounds)) expect(text(face)).not.toContain(resolve(dist, '..'));
   });
 });

@@ -8,17 +8,18 @@ import { print, type ScreenOptions, terminalWorld, wantsColor } from './screen.t
 
 /** Runs one command and says its result; the exit code is the command's. */
 async function run(
+  index: string,
   name: string,
   action: () => Promise<Action>,
   args: string[],
   options: object,
 ): Promise<void> {
   const screen = options as ScreenOptions;
-  const world = terminalWorld(screen);
+  const world = terminalWorld(screen, index);
   const start = world.clock.monotonicMs();
   const took = () => world.clock.monotonicMs() - start;
   try {
-    const { result, text } = await (await action())(args, options, world);
+    const { result, text } = await (await action())(args, options, world, index);
     world.quietly();
     if (screen.json === true) {
       const { resultJson } = await import('../report/json.ts');
@@ -66,9 +67,15 @@ function usageFailure(error: CommanderError): Failure {
   });
 }
 
-async function parse(argv: string[]): Promise<void> {
+async function parse(argv: string[], index: string): Promise<void> {
   refuseTellingDebug(process.env);
-  const top = program(run);
+  // The hidden command that plays ComfyUI's Python for the demonstration and the tests.
+  if (argv[0] === 'stand-in-python') {
+    const { standInPython } = await import('../stand-in/python.ts');
+    process.exitCode = await standInPython(argv.slice(1), process.stdout, process.stderr);
+    return;
+  }
+  const top = program((...given) => run(index, ...given));
   for (const command of [top, ...top.commands]) {
     command.exitOverride().configureOutput({ outputError: () => undefined });
   }
@@ -86,12 +93,15 @@ async function parse(argv: string[]): Promise<void> {
   }
 }
 
-/** Runs the command line to its end. Sets the exit code; rejects with nothing, and prints no stack. */
-export async function runTerminal(argv: string[]): Promise<void> {
+/**
+ * Runs the command line to its end. Sets the exit code; rejects with nothing, and prints no stack.
+ * `index` is the program's own file: bcrypt's threads run it too.
+ */
+export async function runTerminal(argv: string[], index: string): Promise<void> {
   // A reader that went away (`| head`) is no error of ours.
   process.stdout.on('error', () => undefined);
   try {
-    await parse(argv);
+    await parse(argv, index);
   } catch (error) {
     await fail(argv[0] ?? '', asFailure(error), { json: argv.includes('--json') }, 0);
   }
