@@ -25,11 +25,12 @@ const EXITS = [0, 2, 3, 5, 6];
 
 /**
  * How a broken run ended: its exit code, or `killed`. Where all reads or writes fail from some call on, those of
- * Node's own event loop do too, and it aborts: for the files that is one kill more.
+ * Node's own event loop do too, and it aborts or waits for ever: for the files that is one kill more.
  */
 function ending({ code, signal, expression }) {
   if (signal === 'SIGKILL' && expression.includes('SIGKILL')) return 'killed';
-  if (signal === 'SIGABRT' && /^(read|write):.*\+$/.test(expression)) return 'killed';
+  const nodeItself = signal === 'SIGABRT' || signal === 'hung';
+  if (nodeItself && /^(read|write|close):.*\+$/.test(expression)) return 'killed';
   return code ?? signal;
 }
 

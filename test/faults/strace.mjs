@@ -53,16 +53,25 @@ const LOOKING = [
 const isChanging = (call) => CHANGING.includes(call.name);
 const TRACED = [...CHANGING, ...LOOKING].map((name) => `?${name}`).join(',');
 
-const RUN_LIMIT_MS = 60_000;
+const RUN_LIMIT_MS = 20_000;
 
+/** Ends with the child; after the limit its whole group is killed, since strace leaves what it traced behind. */
 function ended(child) {
   return new Promise((resolve, reject) => {
     let stderr = '';
+    let hung = false;
+    const limit = setTimeout(() => {
+      hung = true;
+      process.kill(-child.pid, 'SIGKILL');
+    }, RUN_LIMIT_MS);
     child.stderr.on('data', (chunk) => {
       stderr += chunk;
     });
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stderr }));
+    child.on('close', (code, signal) => {
+      clearTimeout(limit);
+      resolve({ code, signal: hung ? 'hung' : signal, stderr });
+    });
   });
 }
 
@@ -92,8 +101,7 @@ export function run(argv, { inject, record, env = {} } = {}) {
     // Without io_uring every call is one that strace sees.
     env: { PATH: process.env.PATH, HOME: process.env.HOME, UV_USE_IO_URING: '0', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: RUN_LIMIT_MS,
-    killSignal: 'SIGKILL',
+    detached: true,
   });
   return ended(child);
 }
