@@ -1,7 +1,7 @@
 import type { Redactor } from '../src/platform/redact.ts';
 
-export type LogFormat = 'text' | 'json';
-export type LogFields = Record<string, string | number | boolean>;
+type LogFormat = 'text' | 'json';
+type LogFields = Record<string, string | number | boolean>;
 
 /** Events of the entrypoint, one line each. `name` is a stable word; scripts wait for `ready`. */
 export interface Log {
