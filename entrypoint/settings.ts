@@ -156,7 +156,7 @@ function readCredential(env: NodeJS.ProcessEnv): GivenCredential {
     ...(password !== undefined && { password }),
     ...(bearer !== undefined && { bearer }),
     ...(secretKey !== undefined && { secretKey }),
-    service: text(env, 'COMFYUI_SERVICE') ?? 'comfyui',
+    service: text(env, 'COMFYUI_SERVICE') ?? 'comfyui-qwen',
   };
 }
 

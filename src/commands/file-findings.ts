@@ -1,8 +1,8 @@
-import { lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { AnyLocation } from '../locations/index.ts';
 import { type Finding, finding, type Place } from '../model/finding.ts';
 import type { Owner, ServiceLayout } from '../model/layout.ts';
+import { look } from '../store/look.ts';
 import type { ReadResult, RegularFile } from '../store/read-file.ts';
 
 const onPosix = process.platform !== 'win32';
@@ -23,7 +23,7 @@ function ownerFindings(location: AnyLocation, file: RegularFile, place: Place): 
     const args = { uid: owner.uid, gid: owner.gid, owner: file.owner.uid };
     return [finding('owner-wrong', { severity: 'critical', location: place, args })];
   }
-  const folder = lstatSync(dirname(location.path), { throwIfNoEntry: false });
+  const folder = look(dirname(location.path));
   const sameAsFolder = folder?.uid === file.owner.uid;
   if (sameAsFolder || (file.mode & 0o004) !== 0) return [];
   return [finding('owner-unknown', { location: place, args: { owner: file.owner.uid } })];
@@ -37,11 +37,10 @@ function neighbourFindings(location: AnyLocation): Finding[] {
   const found: Finding[] = [];
   const note = (code: 'guest-mode-on' | 'legacy-password-file' | 'session-key-open', path: string) =>
     found.push(finding(code, { location: { path, kind: 'file' } }));
-  const stats = (path: string) => lstatSync(path, { throwIfNoEntry: false });
-  if (stats(join(login, 'GUEST_MODE')) !== undefined) note('guest-mode-on', join(login, 'GUEST_MODE'));
-  if (stats(join(comfy, 'PASSWORD')) !== undefined) note('legacy-password-file', join(comfy, 'PASSWORD'));
+  if (look(join(login, 'GUEST_MODE')) !== undefined) note('guest-mode-on', join(login, 'GUEST_MODE'));
+  if (look(join(comfy, 'PASSWORD')) !== undefined) note('legacy-password-file', join(comfy, 'PASSWORD'));
   const key = join(comfy, 'custom_nodes', 'ComfyUI-Login', '.secret-key.txt');
-  if (onPosix && ((stats(key)?.mode ?? 0) & 0o077) !== 0) note('session-key-open', key);
+  if (onPosix && ((look(key)?.mode ?? 0) & 0o077) !== 0) note('session-key-open', key);
   return found;
 }
 

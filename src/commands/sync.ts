@@ -173,6 +173,16 @@ class Sync {
     return findings;
   }
 
+  /** The same behind the commit: what goes wrong here must not make a failure of what stands already. */
+  async #afterwards(drafted: Drafted): Promise<Finding[]> {
+    try {
+      return await this.#remaining(drafted);
+    } catch {
+      this.#world.progress('all is written, but could not be looked at again: see comfyui-auth audit');
+      return [];
+    }
+  }
+
   async run(): Promise<SyncResult> {
     const state = stateFolder(this.#layout.root, this.#world.env);
     const pending = pendingJournal(state);
@@ -206,7 +216,7 @@ class Sync {
       transaction.apply();
       const { backup } = transaction.commit();
       const status = backup === null ? 'unchanged' : 'changed';
-      const findings = await this.#remaining(drafted);
+      const findings = await this.#afterwards(drafted);
       return { ...(await this.#result(drafted, status, findings)), ...recovered, backup };
     } finally {
       lock.release();

@@ -88,7 +88,7 @@ describe('the credential at boot, row by row', () => {
       const password = freshPassword();
       const { output } = await boot({ COMFYUI_PASSWORD: password, SECRET_KEY: key });
       expect(output).toMatch(/secret key is not used/);
-      const derived = bcrypt.hashSync(password, derivedSalt(new Secret(key), 'comfyui', 'admin'));
+      const derived = bcrypt.hashSync(password, derivedSalt(new Secret(key), 'comfyui-qwen', 'admin'));
       expect(stored()[0]).not.toBe(derived);
     },
   );
