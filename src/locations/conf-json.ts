@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { applyEdits, findNodeAtLocation, type JSONPath, modify, type Node, parseTree } from 'jsonc-parser';
 import { isBcryptHash } from '../model/bcrypt.ts';
 import type { Part } from '../model/credential.ts';
@@ -19,13 +20,26 @@ interface Conf {
   root: Node;
 }
 
+type ParseFault = { offset: number; error: number; length: number };
+
+/** The tree of a JSON text. One that nests deeper than the stack has no tree, and is no conf either. */
+function treeOf(text: string, errors: ParseFault[]): Node | undefined {
+  try {
+    return parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
+  } catch {
+    return undefined;
+  }
+}
+
 /** The parsed text, or where it stops to be a JSON object. The parser's own error would quote the secrets. */
 function parseConf(bytes: Buffer): Conf | { line: number } {
+  // What is not UTF-8 could not be written back as it was.
+  if (!isUtf8(bytes)) return { line: 1 };
   const all = bytes.toString('utf8');
   const bom = all.startsWith('\uFEFF') ? '\uFEFF' : '';
   const text = all.slice(bom.length);
-  const errors: { offset: number; error: number; length: number }[] = [];
-  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
+  const errors: ParseFault[] = [];
+  const root = treeOf(text, errors);
   const offset = errors[0]?.offset ?? 0;
   if (errors.length > 0 || root === undefined || root.type !== 'object') {
     return { line: text.slice(0, offset).split('\n').length };
@@ -33,11 +47,23 @@ function parseConf(bytes: Buffer): Conf | { line: number } {
   return { text, bom, root };
 }
 
-/** The last property of that name: the one that JSON.parse, and so every reader, takes. */
+/** The last value of that name: the one that JSON.parse, and so every reader, takes. */
+function nodeAt(root: Node, field: string): Node | undefined {
+  return root.children?.findLast((child) => child.children?.[0]?.value === field)?.children?.[1];
+}
+
 function stringAt(root: Node, field: string): { value: string; offset: number } | undefined {
-  const property = root.children?.findLast((child) => child.children?.[0]?.value === field);
-  const node = property?.children?.[1];
+  const node = nodeAt(root, field);
   return typeof node?.value === 'string' ? { value: node.value, offset: node.offset } : undefined;
+}
+
+/** The text with a string in the place of what stands at the path. A field that stands twice is set where it counts. */
+function withValue(text: string, path: JSONPath, value: string): string {
+  const root = path.length === 1 ? treeOf(text, []) : undefined;
+  const node = root === undefined ? undefined : nodeAt(root, String(path[0]));
+  return node === undefined
+    ? applyEdits(text, modify(text, path, value, { formattingOptions: formatting(text) }))
+    : text.slice(0, node.offset) + JSON.stringify(value) + text.slice(node.offset + node.length);
 }
 
 interface Copy {
@@ -111,11 +137,20 @@ export const confJson: Adapter<ConfLocation> = {
       const place = { ...base, key: field, line: lineOf(found.offset) };
       return [{ part, value: new Secret(found.value), place }];
     });
+    const findings = FIELDS.filter(({ field, always }) => always && !stringAt(conf.root, field)?.value).map(
+      ({ field, part }) =>
+        // Where only the bearer is known, there is no password to put there.
+        finding('key-missing', {
+          severity: part === 'password' ? 'warning' : 'error',
+          location: { ...base, key: field },
+          args: { key: field },
+        }),
+    );
     for (const { path, part, node } of contentParts(conf, stringAt(conf.root, 'raw_token')?.value)) {
       const place = { ...base, key: `locations[${path[1]}].content`, line: lineOf(node.offset) };
       parts.push({ part, value: new Secret(String(node.value)), place });
     }
-    return { parts, findings: [] };
+    return { parts, findings };
   },
 
   write(bytes, location, wanted) {
@@ -127,9 +162,7 @@ export const confJson: Adapter<ConfLocation> = {
     const due = edits(conf, wanted);
     if (due.length === 0) return asItIs(bytes);
     let text = conf.text;
-    for (const { path, value } of due) {
-      text = applyEdits(text, modify(text, path, value, { formattingOptions: formatting(text) }));
-    }
+    for (const { path, value } of due) text = withValue(text, path, value);
     const changed = due.map(({ path }) => path.join('.'));
     return { ok: true, bytes: Buffer.from(conf.bom + text, 'utf8'), changed };
   },

@@ -55,6 +55,11 @@ function foreignFindings(view: EnvView, bytes: Buffer, location: EnvFileLocation
   return findings;
 }
 
+/** What a table says of a key. A key may be called `constructor`, which every object inherits. */
+function own<T>(table: Record<string, T> | undefined, key: string): T | undefined {
+  return table !== undefined && Object.hasOwn(table, key) ? table[key] : undefined;
+}
+
 /** The value of a key where it is there and real. */
 function realValue(view: EnvView, key: string): string | undefined {
   const meant = envValue(view, key)?.meant;
@@ -65,12 +70,12 @@ function realValue(view: EnvView, key: string): string | undefined {
 function dueEdits(view: EnvView, location: EnvFileLocation, wanted: WantedParts): EnvEdit[] {
   const edits: EnvEdit[] = [];
   for (const key of neededKeys(location)) {
-    const part = location.keys[key];
+    const part = own(location.keys, key);
     const value =
       (part === undefined ? undefined : wantedPart(wanted, part)) ??
       wanted.variables?.get(key)?.reveal() ??
-      (realValue(view, key) === undefined ? location.defaults[key] : undefined);
-    const comment = location.comments?.[key];
+      (realValue(view, key) === undefined ? own(location.defaults, key) : undefined);
+    const comment = own(location.comments, key);
     if (value !== undefined) edits.push({ key, value, ...(comment !== undefined && { comment }) });
   }
   for (const [key, value] of wanted.variables ?? []) {
@@ -98,7 +103,7 @@ export const envFile: Adapter<EnvFileLocation> = {
     const findings = rejections(view, place);
     const parts: HeldPart[] = [];
     for (const key of neededKeys(location)) {
-      const part = location.keys[key];
+      const part = own(location.keys, key);
       const wanted = part === undefined || expected === undefined ? undefined : wantedPart(expected, part);
       const value = envValue(view, key, wanted);
       const need = needFinding(key, value, place);
