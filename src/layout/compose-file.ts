@@ -63,7 +63,8 @@ export function composeFacts(
 
 /** The address that a `.env` names, by its URL or its port, where it does. */
 export function urlFrom(envText: string | undefined): string {
-  const url = /^\s*COMFYUI_URL\s*=\s*["']?(https?:\/\/[^\s"'#/@]+)/m.exec(envText ?? '')?.[1];
+  // Scheme, host and port alone: a user, a password or a token in the rest would end up in messages.
+  const url = /^\s*COMFYUI_URL\s*=\s*["']?(https?:\/\/[^\s"'#/?@]+)(?!.*@)/m.exec(envText ?? '')?.[1];
   const port = /^\s*COMFYUI_PORT\s*=\s*["']?(\d{1,5})\b/m.exec(envText ?? '')?.[1];
   return url ?? (port === undefined ? DEFAULT_URL : `http://127.0.0.1:${port}`);
 }

@@ -1,5 +1,13 @@
 import { Validator } from '@cfworker/json-schema';
-import { LineCounter, parseDocument } from 'yaml';
+import {
+  type Document,
+  isNode,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type YAMLParseError,
+} from 'yaml';
 import schema from '../../schema/comfyui-auth.schema.json' with { type: 'json' };
 import type { Part } from '../model/credential.ts';
 import { Exit, Failure } from '../model/failure.ts';
@@ -55,6 +63,32 @@ const ENCLOSING = new Set([
   'propertyNames',
 ]);
 
+/** The parser's words for a fault, without the text that it quotes: a secret may stand in the wrong place. */
+function yamlFault({ code, message }: YAMLParseError): string {
+  if (code === 'RESOURCE_EXHAUSTION') return 'it nests too deep';
+  if (code === 'TAG_RESOLVE_FAILED') return 'a tag that nobody knows';
+  return message.replace(/(?::|(?<=escape sequence)) .*$/s, '').replace(/\n.*$/s, '');
+}
+
+/** YAML that no layout needs, and that does not come through as it stands: aliases, and keys that are no text. */
+function oddNode(document: Document.Parsed): { why: string; offset: number } | undefined {
+  let odd: { why: string; offset: number } | undefined;
+  const found = (why: string, node: unknown) => {
+    odd = { why, offset: (isNode(node) ? node.range?.[0] : undefined) ?? 0 };
+    return visit.BREAK;
+  };
+  visit(document, {
+    Alias: (_, node) => found('an alias: write out what it stands for', node),
+    Pair: (_, { key }) => (isScalar(key) ? undefined : found('a key that is no text', key)),
+  });
+  return odd;
+}
+
+/** A JSON pointer as people read it. */
+function plain(pointer = ''): string {
+  return decodeURIComponent(pointer).replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
 /**
  * Reads the text of a `comfyui-auth.yml` and checks it against the schema.
  * Throws a Failure (exit 2) that names file, line and column of the first fault.
@@ -74,14 +108,19 @@ export function parseLayout(text: string, path: string): LayoutDocument {
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lines.linePos(error.pos[0]);
-    return fail(error.message.split('\n')[0] ?? 'not YAML', { line, column: col });
+    return fail(yamlFault(error), { line, column: col });
+  }
+  const odd = oddNode(document);
+  if (odd !== undefined) {
+    const { line, col } = lines.linePos(odd.offset);
+    return fail(odd.why, { line, column: col });
   }
   const content: unknown = document.toJS({ maxAliasCount: 0 });
   const { valid, errors } = new Validator(schema as object, '2020-12', false).validate(content);
   const at = (pointer: string) => positionOf(document, lines, pointer);
   if (!valid) {
     const fault = errors.find((one) => !ENCLOSING.has(one.keyword)) ?? errors[0];
-    const place = fault?.instanceLocation.replace(/^#\/?/, '') || 'the document';
+    const place = plain(fault?.instanceLocation.replace(/^#\/?/, '')) || 'the document';
     const why =
       fault?.keyword === 'false' ? 'is no field of a layout' : (fault?.error ?? 'does not fit the schema');
     return fail(`${place}: ${why}`, at(fault?.instanceLocation ?? ''));

@@ -10,6 +10,7 @@ import {
   type RestartDriver,
   type ServiceLayout,
 } from '../model/layout.ts';
+import { contradiction } from './agreement.ts';
 import { DEFAULT_KEY_READERS, DEFAULT_KEYS, DEFAULT_READERS, DEFAULT_URL } from './defaults.ts';
 import { type LayoutDocument, parseLayout, type WrittenLocation, type WrittenService } from './document.ts';
 
@@ -124,7 +125,20 @@ class LayoutReader {
     const at = typeof service.authority === 'string' ? '' : pointer;
     const location = this.#location(written, owner, at);
     const known = location.path === env?.path || listed.some((one) => one.path === location.path);
-    return known ? { path: location.path } : { path: location.path, added: location };
+    if (known) return { path: location.path };
+    // A token file is the usual guess, and would be overwritten as a whole.
+    if (typeof service.authority === 'string' && /^\.env|\.env$/.test(basename(location.path))) {
+      const remedy = `list it in "locations" with "kind: env-key", or name it in "env"`;
+      this.#fail(`${service.authority} is a .env: say which key holds the credential`, pointer, remedy);
+    }
+    return { path: location.path, added: location };
+  }
+
+  /** Refuses declarations that contradict each other: what the one writes would destroy what the other wrote. */
+  requireAgreement(services: readonly ServiceLayout[]): void {
+    const found = contradiction(services, this.#file);
+    if (found === undefined) return;
+    this.#fail(found.why, `/services/${found.service}`, 'declare each file, and each key, as one thing only');
   }
 
   service(name: string, written: WrittenService): ServiceLayout {
@@ -175,5 +189,6 @@ export function loadLayout(text: string, file: string): Layout {
   const document = parseLayout(text, file);
   const reader = new LayoutReader(file, document);
   const services = Object.entries(document.services).map(([name, written]) => reader.service(name, written));
+  reader.requireAgreement(services);
   return { root: dirname(file), file, services };
 }
