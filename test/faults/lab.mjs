@@ -37,7 +37,7 @@ function print(result) {
 }
 
 /** Runs a sweep and gives its sums: `points` and `injections` made, `bad` ones, `durability` faults. */
-function lab({ program: name = 'harness', saboteur, ...options }, report) {
+function lab({ program: name = 'sync', saboteur, ...options }, report) {
   return inWorkFolder(async (work) => {
     const program = await makeProgram(name, work, saboteur);
     const { results, durability } = await sweep(program, work, options, report);
@@ -87,7 +87,7 @@ async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      program: { type: 'string', default: 'harness' },
+      program: { type: 'string', default: 'sync' },
       every: { type: 'string', default: '1' },
       points: { type: 'string' },
       saboteur: { type: 'string' },
