@@ -1,16 +1,18 @@
-import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { wantedPart } from '../locations/adapter.ts';
 import {
   type AnyLocation,
+  type HeldPart,
   locationsOf,
   readLocation,
+  slotsOf,
   type WantedParts,
   writeLocation,
 } from '../locations/index.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Owner, ServiceLayout } from '../model/layout.ts';
+import { look } from '../store/look.ts';
 import type { ReadResult } from '../store/read-file.ts';
 import type { FileChange } from '../store/transaction.ts';
 import { fileFindings } from './file-findings.ts';
@@ -59,8 +61,17 @@ function wantedOwner({ file, uses }: Draft, path: string): Owner | undefined {
   if (location?.kind !== 'password-file' || file.kind === 'file' || process.platform === 'win32')
     return undefined;
   if (location.owner !== undefined) return location.owner;
-  const folder = lstatSync(dirname(path), { throwIfNoEntry: false });
+  const folder = look(dirname(path));
   return folder === undefined ? undefined : { uid: folder.uid, gid: folder.gid };
+}
+
+/** Whether every slot of a location holds its part, where that is known. */
+function holdsAll(location: AnyLocation, parts: readonly HeldPart[], wanted: WantedParts): boolean {
+  return slotsOf(location).every(({ holds, key }) => {
+    const part = holds === 'credential' ? 'bearer' : holds;
+    if (wantedPart(wanted, part) === undefined) return true;
+    return parts.some((held) => held.part === part && (key === undefined || held.place.key === key));
+  });
 }
 
 /** Reads new bytes back as every location of the file would, and compares. */
@@ -72,7 +83,7 @@ function validator(path: string, uses: Draft['uses']): (bytes: Buffer) => void {
         const expected = wantedPart(wanted, part);
         return expected === undefined || value.reveal() === expected;
       });
-      if (good) continue;
+      if (good && holdsAll(location, parts, wanted)) continue;
       throw new Failure({
         code: 'not-understood',
         exit: Exit.usage,
@@ -144,7 +155,11 @@ export class Planner {
       const mode = wantedMode(draft);
       const owner = wantedOwner(draft, path);
       const same = file.kind === 'file' && bytes.equals(file.bytes) && mode === undefined;
-      if (same) continue;
+      if (same) {
+        // Two locations may have undone each other's change: then this run cannot say that all is well.
+        if (new Set(uses.map((one) => one.wanted)).size > 1) validator(path, uses)(bytes);
+        continue;
+      }
       this.#plan.changes.push({
         path,
         content: bytes,

@@ -1,4 +1,3 @@
-import { lstatSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { discoverLayout, LAYOUT_NAME, nearestLayout } from '../layout/discover.ts';
 import type { FileView } from '../layout/file-view.ts';
@@ -6,8 +5,12 @@ import { loadLayout } from '../layout/load.ts';
 import { withTemplate } from '../layout/template.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import type { Layout, ServiceLayout } from '../model/layout.ts';
+import { look } from '../store/look.ts';
 import { readRegular } from '../store/read-file.ts';
 import type { Target, World } from './world.ts';
+
+/** Errors of a path that leads through a file, or that no file system could hold: nothing stands there. */
+const NOWHERE = new Set(['ENOTDIR', 'ENAMETOOLONG']);
 
 /** Discovery's view of the file system: looks, never writes, never fails. */
 export const diskView: FileView = {
@@ -15,7 +18,11 @@ export const diskView: FileView = {
     const found = readRegular(path);
     return found.kind === 'file' ? found.bytes.toString('utf8') : undefined;
   },
-  exists: (path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined,
+  exists(path) {
+    const found = readRegular(path, { maxBytes: 0 });
+    // What may not be looked at counts as there: reading it then says why not.
+    return found.kind === 'unreadable' ? !NOWHERE.has(found.code) : found.kind !== 'missing';
+  },
 };
 
 function readLayout(file: string): Layout {
@@ -33,7 +40,7 @@ function readLayout(file: string): Layout {
 }
 
 function requireFolder(root: string): void {
-  const stats = lstatSync(root, { throwIfNoEntry: false });
+  const stats = look(root);
   if (stats?.isDirectory() || stats?.isSymbolicLink()) return;
   throw new Failure({
     code: 'root-missing',
