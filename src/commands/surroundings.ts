@@ -20,10 +20,17 @@ export async function trackedFindings(
   if (inside.length === 0) return [];
   const paths = inside.map(([path]) => relative(root, path));
   const args = ['--literal-pathspecs', '-C', root, 'ls-files', '-z', '--', ...paths];
-  const tracked = new Set((await world.process.run('git', args)).stdout.split('\0'));
+  const { stdout } = await world.process.run('git', args, { env: gitEnvironment(world.env) });
+  const tracked = new Set(stdout.split('\0'));
   return inside
     .filter(([path]) => tracked.has(relative(root, path)))
     .map(([path, kind]) => finding('tracked-by-git', { location: { path, kind } }));
+}
+
+/** What git needs to find itself and its settings: no credential, and no repository other than the one around the root. */
+function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const needed = ['PATH', 'HOME', 'XDG_CONFIG_HOME', 'SystemRoot', 'USERPROFILE'];
+  return Object.fromEntries(needed.map((name) => [name, env[name]]));
 }
 
 /** Whether a path lies below a folder. */

@@ -50,7 +50,8 @@ function namedVariables(names: readonly string[], world: World): Map<string, Sec
   const values = new Map<string, Secret>();
   const wrong: string[] = [];
   for (const name of names) {
-    const value = world.env[name];
+    // A name such as "constructor" is inherited by every object.
+    const value = Object.hasOwn(world.env, name) ? world.env[name] : undefined;
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) wrong.push(`${name} (no name of a variable)`);
     else if (value === undefined) wrong.push(`${name} (not set)`);
     else if (value === '') wrong.push(`${name} (empty)`);

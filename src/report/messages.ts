@@ -19,7 +19,7 @@ export function shellWord(text: string): string {
 /** The words of a finding. `root` is the deployment's folder, `cwd` the one that the command was given in. */
 export function wordsOf(finding: Finding, root: string, cwd: string): Words {
   const path = shellWord(shortPath(finding.location?.path ?? root, root));
-  const service = finding.service === undefined ? '' : ` --service ${finding.service}`;
+  const service = finding.service === undefined ? '' : ` --service ${shellWord(finding.service)}`;
   const where = root === cwd ? '' : ` --root ${shellWord(root)}`;
   return WORDS[finding.code]({ args: finding.args, path, service, root: where });
 }

@@ -65,6 +65,8 @@ const stateWord = (state: string, width: number, options: TextOptions) =>
 const closing = (findings: readonly Finding[], clean: string) =>
   findings.length === 0 ? clean : countText(findings);
 
+const CLEAN = 'clean: every location agrees';
+
 /** `audit` as people read it: a table location × state for each service, then the findings. */
 export function auditText(result: AuditShape, options: TextOptions): string[] {
   const tables = result.services.flatMap(({ name, fingerprint, pair, locations }) => {
@@ -86,7 +88,8 @@ export function auditText(result: AuditShape, options: TextOptions): string[] {
   });
   const findings = findingsText(result.findings, options);
   const gap = findings.length > 0 ? [''] : [];
-  return [...tables, ...findings, ...gap, closing(result.findings, 'clean: every location agrees')];
+  const clean = result.status === 'unknown' ? 'unknown: no credential to compare with' : CLEAN;
+  return [...tables, ...findings, ...gap, closing(result.findings, clean)];
 }
 
 const BEARER_WORDS: Record<string, string> = {
