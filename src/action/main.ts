@@ -74,8 +74,12 @@ async function main(): Promise<void> {
 if (!servesBcrypt()) {
   main().catch((error) => {
     const { message, remedy, exit } = asFailure(error);
-    core.setOutput('status', 'error');
-    core.setOutput('exit-code', String(exit));
     core.setFailed(neutral(`${message}\n→ ${remedy}`));
+    try {
+      core.setOutput('status', 'error');
+      core.setOutput('exit-code', String(exit));
+    } catch {
+      // The runner's file for outputs is not there: that may be the very failure, and it is said above.
+    }
   });
 }

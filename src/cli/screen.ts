@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import type { World } from '../commands/world.ts';
+import { Exit, Failure } from '../model/failure.ts';
 import { bcryptPool } from '../platform/bcrypt-pool.ts';
 import { systemClock } from '../platform/clock.ts';
 import { nodeProcess } from '../platform/process.ts';
@@ -25,10 +27,29 @@ export function print(lines: readonly string[]): Promise<void> {
   });
 }
 
+/** More than any password, and little enough to be held; as for a secret's file. */
+const MAX_STDIN_BYTES = 64 * 1024;
+
+function unusableStdin(why: string): Failure {
+  return new Failure({
+    code: 'stdin-unusable',
+    exit: Exit.usage,
+    message: `stdin ${why}`,
+    remedy: 'write the password to stdin, and nothing else',
+  });
+}
+
 async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('utf8');
+  let size = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(Buffer.from(chunk));
+    size += chunk.length;
+    if (size > MAX_STDIN_BYTES) throw unusableStdin(`holds more than ${MAX_STDIN_BYTES} bytes`);
+  }
+  const bytes = Buffer.concat(chunks);
+  if (!isUtf8(bytes)) throw unusableStdin('is not UTF-8 text');
+  return bytes.toString('utf8');
 }
 
 const ERASE = '\r\u001b[K';

@@ -29,7 +29,7 @@ async function run(
       await print(text({ color, root: result.root, cwd: world.cwd }));
     }
     if (screen.verbose === true) process.stderr.write(`${aboutRun(result, took())}\n`);
-    process.exitCode = result.exitCode;
+    process.exitCode ||= result.exitCode;
   } catch (error) {
     world.quietly();
     await fail(name, asFailure(error), screen, took());
@@ -98,8 +98,11 @@ async function parse(argv: string[], index: string): Promise<void> {
  * `index` is the program's own file: bcrypt's threads run it too.
  */
 export async function runTerminal(argv: string[], index: string): Promise<void> {
-  // A reader that went away (`| head`) is no error of ours.
-  process.stdout.on('error', () => undefined);
+  // A reader that went away (`| head`) is no error of ours; a result that was lost on a full disk is one.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exitCode ||= Exit.unknown;
+  });
+  process.stderr.on('error', () => undefined);
   try {
     await parse(argv, index);
   } catch (error) {
