@@ -124,7 +124,9 @@ export async function explain(request: ExplainRequest, world: World): Promise<Ex
         return value !== undefined && value.unstable === undefined && value.value === meant;
       });
       const bearer = known?.part === 'bearer' || isBcryptHash(meant ?? '');
-      keys[key] = {
+      // A reader without quotes takes a line inside a quoted value, a piece of a secret, for a key.
+      const shown = written === undefined && !request.reveal ? `(line ${got.line})` : key;
+      keys[shown] = {
         asMeant,
         ...(bearer && { length: got.value.length }),
         ...(request.reveal && { value: got.value }),

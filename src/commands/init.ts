@@ -1,4 +1,4 @@
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { stringify } from 'yaml';
 import { discoverLayout, LAYOUT_NAME } from '../layout/discover.ts';
 import { loadLayout } from '../layout/load.ts';
@@ -68,10 +68,10 @@ function written(discovered: ServiceLayout, root: string): object {
   };
 }
 
-/** The text of a layout file that says what was discovered. */
-function layoutText(layout: Layout): string {
+/** The text of a layout file, to stand in a folder, that says what was discovered. */
+function layoutText(layout: Layout, folder: string): string {
   const services = Object.fromEntries(
-    layout.services.map((service) => [service.name, written(service, layout.root)]),
+    layout.services.map((service) => [service.name, written(service, folder)]),
   );
   const disputed = layout.services.some(isDisputed) ? DISPUTED : '';
   return HEADER + disputed + stringify({ version: 1, services }, { lineWidth: 0 });
@@ -85,7 +85,7 @@ export async function init(request: InitRequest, world: World): Promise<InitResu
   const root = resolve(world.cwd, request.root ?? '.');
   const file = request.layout === undefined ? join(root, LAYOUT_NAME) : resolve(world.cwd, request.layout);
   const layout = discoverLayout(root, diskView);
-  const text = layoutText(layout);
+  const text = layoutText(layout, dirname(file));
   loadLayout(text, file);
   const now = readRegular(file);
   const same = now.kind === 'file' && now.bytes.toString('utf8') === text;
