@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { decodeEnv } from '../env-file/decode.ts';
 import { EnvDocument } from '../env-file/document.ts';
-import { type ReadFault, readersFor } from '../env-file/readers/index.ts';
+import { type ReadFault, type ReadValue, readersFor } from '../env-file/readers/index.ts';
 import { wantedPart } from '../locations/adapter.ts';
 import { withinQuotes } from '../locations/env-values.ts';
 import { isBcryptHash } from '../model/bcrypt.ts';
@@ -95,6 +95,11 @@ async function expectedIn(file: string, request: ExplainRequest, world: World): 
   return expected;
 }
 
+/** A reader without quotes takes a line inside a quoted value, a piece of a secret, for a key: its line says enough. */
+function shownKey(key: string, { line }: ReadValue, written: boolean, { reveal }: ExplainRequest): string {
+  return written || reveal ? key : `(line ${line})`;
+}
+
 /** Says for each key of a `.env` what each reader would receive. Values are left out unless they are asked for. */
 export async function explain(request: ExplainRequest, world: World): Promise<ExplainResult> {
   const file = resolve(world.cwd, request.file);
@@ -124,9 +129,7 @@ export async function explain(request: ExplainRequest, world: World): Promise<Ex
         return value !== undefined && value.unstable === undefined && value.value === meant;
       });
       const bearer = known?.part === 'bearer' || isBcryptHash(meant ?? '');
-      // A reader without quotes takes a line inside a quoted value, a piece of a secret, for a key.
-      const shown = written === undefined && !request.reveal ? `(line ${got.line})` : key;
-      keys[shown] = {
+      keys[shownKey(key, got, written !== undefined, request)] = {
         asMeant,
         ...(bearer && { length: got.value.length }),
         ...(request.reveal && { value: got.value }),
