@@ -52,6 +52,20 @@ async function readStdin(): Promise<string> {
   return bytes.toString('utf8');
 }
 
+/** The working folder. Throws a Failure where it has been removed. */
+function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw new Failure({
+      code: 'folder-gone',
+      exit: Exit.usage,
+      message: 'the working folder is not there any more',
+      remedy: 'change into a folder that is there',
+    });
+  }
+}
+
 const ERASE = '\r\u001b[K';
 
 /** Progress on stderr: one line that is rewritten on a terminal, plain lines elsewhere. */
@@ -70,7 +84,7 @@ export function terminalWorld(options: ScreenOptions, index: string): World & { 
   const progress = options.quiet === true ? () => undefined : say;
   return {
     env: process.env,
-    cwd: process.cwd(),
+    cwd: workingFolder(),
     clock: systemClock,
     process: nodeProcess,
     bcrypt: bcryptPool(index, (count) => progress(`comparing ${count} pairs of hash and password`)),

@@ -9,7 +9,8 @@ import { recover } from '../store/recover.ts';
 import { makeStateFolder, stateFolder } from '../store/state.ts';
 import { begin } from '../store/transaction.ts';
 import { assess } from './assess.ts';
-import { FileSnapshot, observe } from './gather.ts';
+import { fileFindings } from './file-findings.ts';
+import { FileSnapshot, type Observation, observe } from './gather.ts';
 import { type Plan, type PlannedService, Planner } from './plan.ts';
 import { type Resolution, resolveCredential, settledBearer } from './resolve.ts';
 import { outerSource, secretKey } from './sources.ts';
@@ -103,7 +104,7 @@ class Sync {
       const inputs = { service, observations, outer, key, world: this.#world };
       const resolution = await resolveCredential(inputs);
       services.push({ service, resolution });
-      obstacles.push(...resolution.obstacles, ...this.#noSource(service, resolution));
+      obstacles.push(...resolution.obstacles, ...this.#noSource(service, resolution, observations));
       if (resolution.obstacles.length > 0 || resolution.source === 'none') continue;
       const bearer = await this.#bearer(service, resolution);
       const { username, password } = resolution;
@@ -125,9 +126,17 @@ class Sync {
     return made;
   }
 
-  #noSource(service: ServiceLayout, resolution: Resolution): Finding[] {
+  #noSource(service: ServiceLayout, resolution: Resolution, observations: readonly Observation[]): Finding[] {
     if (resolution.source !== 'none') return [];
     const path = service.authority ?? service.env?.path ?? this.#layout.root;
+    const authority = observations.find((one) => one.location.path === path);
+    // What may not be read is not known to hold none.
+    if (authority?.file.kind === 'unreadable') {
+      return fileFindings(authority.location, authority.file, service).map((one) => ({
+        ...one,
+        service: service.name,
+      }));
+    }
     return [finding('credential-unknown', { service: service.name, location: { path, kind: 'file' } })];
   }
 
