@@ -96,8 +96,10 @@ async function expectedIn(file: string, request: ExplainRequest, world: World): 
 }
 
 /** A reader without quotes takes a line inside a quoted value, a piece of a secret, for a key: its line says enough. */
-function shownKey(key: string, { line }: ReadValue, written: boolean, { reveal }: ExplainRequest): string {
-  return written || reveal ? key : `(line ${line})`;
+function shownKey(key: string, { line }: ReadValue, document: EnvDocument): string {
+  const { unclosed = line } = document;
+  const named = /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(key) && document.statements(key).length > 0;
+  return named && line <= unclosed ? key : `(line ${line})`;
 }
 
 /** Says for each key of a `.env` what each reader would receive. Values are left out unless they are asked for. */
@@ -129,7 +131,7 @@ export async function explain(request: ExplainRequest, world: World): Promise<Ex
         return value !== undefined && value.unstable === undefined && value.value === meant;
       });
       const bearer = known?.part === 'bearer' || isBcryptHash(meant ?? '');
-      keys[shownKey(key, got, written !== undefined, request)] = {
+      keys[request.reveal ? key : shownKey(key, got, document)] = {
         asMeant,
         ...(bearer && { length: got.value.length }),
         ...(request.reveal && { value: got.value }),
