@@ -1,4 +1,4 @@
-import type { WordTable } from './words.ts';
+import type { WordContext, WordTable } from './words.ts';
 
 type FileCode =
   | 'file-missing'
@@ -71,6 +71,12 @@ const PASSWORD_HINTS: Readonly<Record<string, string>> = {
   'extra-lines': 'has more than two lines; ComfyUI-Login reads only these',
 };
 
+/** How a place gets its value: the service's `.env` from a variable too, all others from the credential alone. */
+function filled({ kind, args, service, root }: WordContext): string {
+  const variable = ` --variable ${args.key}   # with ${args.key} in the environment`;
+  return `comfyui-auth sync${root}${service}${kind === 'env-file' ? variable : ''}`;
+}
+
 /** The words of findings about files and what stands in them. */
 export const fileWords: WordTable<FileCode> = {
   'file-missing': ({ path, service, root }) => ({
@@ -117,17 +123,17 @@ export const fileWords: WordTable<FileCode> = {
     message: `${readerOf(args.reader)} refuses ${path}: ${reasonOf(args.reason)}`,
     remedy: `comfyui-auth explain ${path}${root}   # then mend the line by hand`,
   }),
-  'key-missing': ({ path, args, service, root }) => ({
-    message: `${args.key} is missing in ${path}`,
-    remedy: `comfyui-auth sync${root}${service} --variable ${args.key}   # with ${args.key} in the environment`,
+  'key-missing': (context) => ({
+    message: `${context.args.key} is missing in ${context.path}`,
+    remedy: filled(context),
   }),
-  'key-empty': ({ path, args, service, root }) => ({
-    message: `${args.key} has no value in ${path}`,
-    remedy: `comfyui-auth sync${root}${service} --variable ${args.key}   # with ${args.key} in the environment`,
+  'key-empty': (context) => ({
+    message: `${context.args.key} has no value in ${context.path}`,
+    remedy: filled(context),
   }),
-  placeholder: ({ path, args, service, root }) => ({
-    message: `${args.key} in ${path} holds a placeholder`,
-    remedy: `comfyui-auth sync${root}${service} --variable ${args.key}   # with ${args.key} in the environment`,
+  placeholder: (context) => ({
+    message: `${context.args.key} in ${context.path} holds a placeholder`,
+    remedy: filled(context),
   }),
   'key-duplicated': ({ path, args, service, root }) => ({
     message: `${args.key} stands ${args.count} times in ${path}; most readers take the last`,

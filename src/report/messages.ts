@@ -21,5 +21,11 @@ export function wordsOf(finding: Finding, root: string, cwd: string): Words {
   const path = shellWord(shortPath(finding.location?.path ?? root, root));
   const service = finding.service === undefined ? '' : ` --service ${shellWord(finding.service)}`;
   const where = root === cwd ? '' : ` --root ${shellWord(root)}`;
-  return WORDS[finding.code]({ args: finding.args, path, service, root: where });
+  return WORDS[finding.code]({
+    args: finding.args,
+    kind: finding.location?.kind,
+    path,
+    service,
+    root: where,
+  });
 }

@@ -1,4 +1,4 @@
-import type { FindingArgs, FindingCode } from '../model/finding.ts';
+import type { FindingArgs, FindingCode, LocationKind } from '../model/finding.ts';
 
 /** The words of a finding: what is so, and the one thing to do about it. */
 export interface Words {
@@ -9,6 +9,8 @@ export interface Words {
 /** What a finding's words are made of. */
 export interface WordContext {
   args: FindingArgs;
+  /** What the place is, where the finding has one. */
+  kind: LocationKind | undefined;
   /** The path as people read it, quoted for a command line where need be. */
   path: string;
   /** `--service NAME `, with its blank, or nothing. */
