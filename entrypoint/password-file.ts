@@ -1,4 +1,4 @@
-import { chownSync, lstatSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatPasswordFile, parsePasswordFile } from '../src/locations/password-file.ts';
 import { isBcryptHash } from '../src/model/bcrypt.ts';
@@ -9,7 +9,6 @@ import { Secret } from '../src/model/secret.ts';
 import { makeFolder } from '../src/store/folder.ts';
 import { type ReadResult, readRegular } from '../src/store/read-file.ts';
 import { replaceFile, replaceInPlace } from '../src/store/replace.ts';
-import { attempt } from '../src/store/system-call.ts';
 import { removeFile } from '../src/store/write-new.ts';
 import type { DeployedCredential } from './credential.ts';
 import { ContainerExit, Refusal } from './exit.ts';
@@ -85,10 +84,7 @@ export function provisionPassword(
   guests: boolean,
 ): void {
   writing(files.password, () => {
-    if (missing(files.folder)) {
-      makeFolder(files.folder);
-      attempt('give it its owner', files.folder, () => chownSync(files.folder, owner.uid, owner.gid));
-    }
+    if (missing(files.folder)) makeFolder(files.folder, { owner });
     writeFileFor(files.password, formatPasswordFile(credential.bearer, credential.username), owner);
     removeFile(files.legacy);
     if (!guests) removeFile(files.guestMode);

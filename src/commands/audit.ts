@@ -3,13 +3,18 @@ import { Exit } from '../model/failure.ts';
 import { type Finding, finding, reaches, type Severity } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import { fingerprint } from '../model/secret.ts';
-import { pendingJournal } from '../store/journal.ts';
-import { stateFolder } from '../store/state.ts';
 import { assess, type LocationRow } from './assess.ts';
+import { closedFolderFindings } from './file-findings.ts';
 import { FileSnapshot, observe } from './gather.ts';
 import { type Resolution, resolveCredential } from './resolve.ts';
 import { outerSource, secretKey } from './sources.ts';
-import { shadowedFindings, staleBackupFindings, trackedFindings, workspaceFindings } from './surroundings.ts';
+import {
+  journalFindings,
+  shadowedFindings,
+  staleBackupFindings,
+  trackedFindings,
+  workspaceFindings,
+} from './surroundings.ts';
 import { chosenServices, findLayout, requireOneService } from './target.ts';
 import type { HandedIn, Target, World } from './world.ts';
 
@@ -45,13 +50,11 @@ async function commonFindings(
   services: readonly ServiceLayout[],
   world: World,
 ): Promise<Finding[]> {
-  const findings = [...(await trackedFindings(root, services, world)), ...workspaceFindings(services, world)];
-  const journal = pendingJournal(stateFolder(root, world.env));
-  if (journal !== null) {
-    const location = { path: stateFolder(root, world.env).path, kind: 'file' as const };
-    const args = { command: journal.command, phase: journal.phase, files: journal.files.length };
-    findings.push(finding('journal-pending', { location, args }));
-  }
+  const findings = [
+    ...(await trackedFindings(root, services, world)),
+    ...workspaceFindings(services, world),
+    ...journalFindings(root, world),
+  ];
   const { weak } = secretKey(request.handedIn, world);
   if (weak !== undefined) findings.push(finding('secret-key-weak', { args: weak }));
   return findings;
@@ -80,6 +83,7 @@ export async function audit(request: AuditRequest, world: World): Promise<AuditR
     const assessment = await assess(service, observations, resolution, world);
     findings.push(
       ...assessment.findings,
+      ...closedFolderFindings(service, layout.root),
       ...shadowedFindings(service, observations, world),
       ...staleBackupFindings(service, resolution, files),
     );

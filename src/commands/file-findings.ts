@@ -2,16 +2,51 @@ import { dirname, join } from 'node:path';
 import type { AnyLocation } from '../locations/index.ts';
 import { type Finding, finding, type Place } from '../model/finding.ts';
 import type { Owner, ServiceLayout } from '../model/layout.ts';
+import { liesIn } from '../model/path.ts';
 import { look } from '../store/look.ts';
 import type { ReadResult, RegularFile } from '../store/read-file.ts';
 
 const onPosix = process.platform !== 'win32';
 
-/** Whether a user may read a file of this owner and mode (root always may). */
-function mayRead(user: Owner, file: RegularFile): boolean {
+/** What a user may do, as one digit of a mode. */
+const READ = 4;
+const ENTER = 1;
+
+/** Whether a user may read a file, or enter a folder, of this owner and mode (root always may). */
+function may(user: Owner, right: number, { owner, mode }: { owner: Owner; mode: number }): boolean {
   if (user.uid === 0) return true;
-  if (user.uid === file.owner.uid) return (file.mode & 0o400) !== 0;
-  return (file.mode & (user.gid === file.owner.gid ? 0o040 : 0o004)) !== 0;
+  if (user.uid === owner.uid) return (mode & (right << 6)) !== 0;
+  return (mode & (user.gid === owner.gid ? right << 3 : right)) !== 0;
+}
+
+/** The folders from a file's own up to the one below the root; a file elsewhere has only its own. */
+function foldersUpTo(path: string, root: string): string[] {
+  const own = dirname(path);
+  if (!liesIn(own, root)) return [own];
+  const folders: string[] = [];
+  for (let folder = own; folder !== root; folder = dirname(folder)) folders.push(folder);
+  return folders;
+}
+
+/**
+ * Folders that keep ComfyUI's user from its PASSWORD file: as bad as one that it cannot read. The root and what
+ * lies above are no concern: into a container only folders below are mounted.
+ */
+export function closedFolderFindings(service: ServiceLayout, root: string): Finding[] {
+  if (!onPosix) return [];
+  return service.locations.flatMap((location) => {
+    if (location.kind !== 'password-file' || location.owner === undefined) return [];
+    const { uid, gid } = location.owner;
+    return foldersUpTo(location.path, root).flatMap((path) => {
+      const folder = look(path);
+      if (folder === undefined) return [];
+      const owner = { uid: folder.uid, gid: folder.gid };
+      if (may({ uid, gid }, ENTER, { owner, mode: folder.mode })) return [];
+      const args = { uid, gid, owner: owner.uid };
+      const place: Place = { path, kind: 'file' };
+      return [finding('owner-wrong', { service: service.name, severity: 'critical', location: place, args })];
+    });
+  });
 }
 
 /** A PASSWORD file that ComfyUI cannot read opens the server (reliability.md §1.2). */
@@ -19,7 +54,7 @@ function ownerFindings(location: AnyLocation, file: RegularFile, place: Place): 
   if (location.kind !== 'password-file' || !onPosix) return [];
   const { owner } = location;
   if (owner !== undefined) {
-    if (mayRead(owner, file)) return [];
+    if (may(owner, READ, file)) return [];
     const args = { uid: owner.uid, gid: owner.gid, owner: file.owner.uid };
     return [finding('owner-wrong', { severity: 'critical', location: place, args })];
   }

@@ -2,7 +2,7 @@ import { closeSync, constants, linkSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Exit, Failure } from '../model/failure.ts';
 import type { CheckedChange } from './change.ts';
-import { makeFolder, syncFolder } from './folder.ts';
+import { accessFor, makeFolder, syncFolder } from './folder.ts';
 import type { RegularFile } from './read-file.ts';
 import { mountPoint } from './replace.ts';
 import { attempt, errnoOf } from './system-call.ts';
@@ -57,7 +57,7 @@ function keepOld(path: string, kept: string, old: RegularFile): void {
  * Here it shows whether every folder can be written, every owner given and every file replaced. Throws a Failure.
  */
 export function stage(changes: readonly StagedChange[], folders: readonly string[]): void {
-  for (const folder of folders) makeFolder(folder);
+  for (const folder of folders) makeFolder(folder, accessFor(folder, changes));
   for (const change of changes) {
     writeNew(change.staged, change.content, change.mode, change.owner);
     if (change.old !== null) keepOld(change.path, change.kept, change.old);
