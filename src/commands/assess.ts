@@ -67,12 +67,14 @@ class Assessor {
       const { length, hint } = this.#lineage.diagnose(held.value);
       return { state: 'malformed', findings: [this.#on(held, 'bearer-malformed', { length, hint })] };
     }
-    if (bearer !== undefined && held.value.equals(bearer)) return OK;
+    const expected = bearer !== undefined && held.value.equals(bearer);
+    if (expected && this.#resolution.pair !== 'mismatch') return OK;
     if (bearer === undefined && password === undefined) return { state: 'unknown', findings: [] };
     const opens = this.#lineage.openedBy(held.value, password);
     if (opens !== undefined) {
       return { state: 'drift', findings: [this.#on(held, 'other-lineage', { verifies: opens })] };
     }
+    if (expected) return OK;
     // No bearer fits the password: then each deployed one is simply not its hash.
     if (bearer === undefined) return { state: 'drift', findings: [this.#on(held, 'pair-mismatch')] };
     const args = { found: fingerprint(held.value), expected: fingerprint(bearer) };

@@ -39,7 +39,12 @@ function containerEnvironment(root: string): Record<string, string> {
  * Boots the deployment through the entrypoint and waits for its `ready`. Throws a Failure (exit 5) with the
  * entrypoint's own last words, which are redacted, where it ends or says nothing.
  */
-export async function bootDemo(root: string, entrypoint: string, runDir: string): Promise<Booted> {
+export async function bootDemo(
+  root: string,
+  entrypoint: string,
+  runDir: string,
+  signal?: AbortSignal,
+): Promise<Booted> {
   const start = performance.now();
   const child = spawn(process.execPath, [entrypoint, 'run'], {
     env: {
@@ -52,6 +57,9 @@ export async function bootDemo(root: string, entrypoint: string, runDir: string)
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const stop = () => void child.kill('SIGTERM');
+  signal?.addEventListener('abort', stop, { once: true });
+  process.once('exit', stop);
   const ended = once(child, 'exit').then(([code]) => code as number | null);
   const heard: string[] = [];
   const ready = new Promise<boolean>((resolve) => {
@@ -75,8 +83,10 @@ export async function bootDemo(root: string, entrypoint: string, runDir: string)
   return {
     readyAfterMs: performance.now() - start,
     async stop() {
-      child.kill('SIGTERM');
-      return ended;
+      stop();
+      const code = await ended;
+      process.off('exit', stop);
+      return code;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { randomSalt } from '../model/bcrypt.ts';
 import { Secret } from '../model/secret.ts';
@@ -83,4 +83,16 @@ export async function layDemoTree(
   write(service('workspace/login/PASSWORD'), `${other.reveal()}\nadmin`);
   write(service('workspace/venv/bin/python'), pythonScript(cli), 0o755);
   return { password, bearer, hfToken: made('hf_'), civitaiToken: made() };
+}
+
+/** Every file below a folder with its bytes and its time of change. */
+export function photograph(folder: string): string {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const lines = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return `${path}\0${statSync(path, { bigint: true }).mtimeNs}\0${readFileSync(path).toString('base64')}`;
+    });
+  return lines.sort().join('\n');
 }

@@ -1,11 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Exit, type ExitCode, Failure } from '../model/failure.ts';
 import { type FindingCode, reaches } from '../model/finding.ts';
 import { audit } from './audit.ts';
 import { type Booted, bootDemo, freePort } from './demo-boot.ts';
-import { type DemoSecrets, layDemoTree } from './demo-tree.ts';
+import { type DemoSecrets, layDemoTree, photograph } from './demo-tree.ts';
 import { probe } from './probe.ts';
 import { sync } from './sync.ts';
 import type { World } from './world.ts';
@@ -48,18 +48,6 @@ const PLANTED: readonly FindingCode[] = [
   'mode-too-open',
   'backup-stale',
 ];
-
-/** Every file below a folder with its bytes and its time of change. */
-function photograph(folder: string): string {
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  const lines = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      return `${path}\0${statSync(path, { bigint: true }).mtimeNs}\0${readFileSync(path).toString('base64')}`;
-    });
-  return lines.sort().join('\n');
-}
 
 /** What a step saw, and whether that is what it was to show. */
 interface Sight {
@@ -144,7 +132,7 @@ class Demo {
   }
 
   async boot(): Promise<Sight> {
-    this.booted = await bootDemo(this.#root, this.#request.entrypoint, this.#runDir);
+    this.booted = await bootDemo(this.#root, this.#request.entrypoint, this.#runDir, this.#request.signal);
     return {
       verified: true,
       seen: [
@@ -201,16 +189,19 @@ class Demo {
 
 async function play(
   demo: Demo,
+  signal: AbortSignal | undefined,
   report: (step: DemoStep, number: number, of: number) => void,
 ): Promise<DemoStep[]> {
   const done: DemoStep[] = [];
   const steps = demo.steps();
   for (const { title, run } of steps) {
+    signal?.throwIfAborted();
     const start = performance.now();
     let sight: Sight;
     try {
       sight = await run();
     } catch (error) {
+      signal?.throwIfAborted();
       if (!(error instanceof Failure)) throw error;
       sight = { verified: false, seen: [error.message] };
     }
@@ -240,7 +231,7 @@ export async function demo(
     const secrets = await layDemoTree(root, port, request.cli, world);
     const place = { root, runDir: join(folder, 'run'), url: `http://127.0.0.1:${port}` };
     running = new Demo(place, secrets, request, world);
-    const steps = await play(running, report);
+    const steps = await play(running, request.signal, report);
     const verified = steps.length === running.steps().length && steps.every((one) => one.verified);
     const exitCode = verified ? Exit.ok : Exit.findings;
     const status = verified ? 'verified' : 'failed';

@@ -90,7 +90,9 @@ function chooseSource(inputs: Inputs): SourceParts | undefined {
   const bearers = atAuthority(inputs, 'bearer');
   const bearer = bearers.find((one) => isBcryptHash(one.value.reveal()))?.value;
   if (password === undefined && bearer === undefined) return undefined;
-  const username = atAuthority(inputs, 'username')[0]?.value.reveal();
+  const username = atAuthority(inputs, 'username')
+    .find((one) => isUsableUsername(one.value.reveal()))
+    ?.value.reveal();
   return {
     kind: 'authority',
     origin: authorityPlace(inputs).path,

@@ -96,25 +96,32 @@ function variable(name: string, world: World): string | undefined {
 
 /** The first of the two sources outside the layout that gives any part. */
 export function outerSource(handedIn: HandedIn | undefined, world: World): SourceParts | undefined {
-  const environment = {
-    username: variable('COMFYUI_USERNAME', world),
-    password: variable('COMFYUI_PASSWORD', world),
-    bearer: variable('COMFYUI_BEARER_TOKEN', world),
+  return sourceOf('handed-in', handedIn) ?? sourceOf('environment', fromEnvironment(world));
+}
+
+function fromEnvironment(world: World): HandedIn {
+  const [username, password, bearer] = ['COMFYUI_USERNAME', 'COMFYUI_PASSWORD', 'COMFYUI_BEARER_TOKEN'].map(
+    (name) => variable(name, world),
+  );
+  return {
     origin: 'the environment',
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(bearer !== undefined && { bearer }),
   };
-  for (const [kind, parts] of [['handed-in', handedIn] as const, ['environment', environment] as const]) {
-    const { username, password, bearer, origin } = parts ?? { origin: '' };
-    // A user name alone opens nothing: it does not make a source.
-    if (password === undefined && bearer === undefined) continue;
-    return {
-      kind,
-      origin,
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password: new Secret(password) }),
-      ...(bearer !== undefined && { bearer: new Secret(bearer) }),
-    };
-  }
-  return undefined;
+}
+
+/** The parts as a source. A user name alone opens nothing: it does not make one. */
+function sourceOf(kind: SourceParts['kind'], parts: HandedIn | undefined): SourceParts | undefined {
+  if (parts?.password === undefined && parts?.bearer === undefined) return undefined;
+  const { origin, username, password, bearer } = parts;
+  return {
+    kind,
+    origin,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password: new Secret(password) }),
+    ...(bearer !== undefined && { bearer: new Secret(bearer) }),
+  };
 }
 
 /** The key that a bearer is derived with; `weak` says why one that is set is not used. */

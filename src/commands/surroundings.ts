@@ -1,9 +1,11 @@
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import { locationsOf, readLocation } from '../locations/index.ts';
 import { isBcryptHash } from '../model/bcrypt.ts';
-import { type Finding, finding } from '../model/finding.ts';
+import { type Finding, finding, type Place } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import { fingerprint } from '../model/secret.ts';
+import { pendingJournal } from '../store/journal.ts';
+import { stateFolder } from '../store/state.ts';
 import type { FileSnapshot, Observation } from './gather.ts';
 import type { Resolution } from './resolve.ts';
 import type { World } from './world.ts';
@@ -37,6 +39,16 @@ function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 function liesIn(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way !== '' && !way.startsWith('..') && !isAbsolute(way);
+}
+
+/** The journal that an interrupted command left, where there is one; whoever only reads reports it. */
+export function journalFindings(root: string, world: World): Finding[] {
+  const state = stateFolder(root, world.env);
+  const journal = pendingJournal(state);
+  if (journal === null) return [];
+  const { command, phase, files } = journal;
+  const location: Place = { path: state.path, kind: 'file' };
+  return [finding('journal-pending', { location, args: { command, phase, files: files.length } })];
 }
 
 /** Files in a job's workspace, where the next checkout deletes what is untracked (reliability.md §1.7). */

@@ -1,9 +1,7 @@
-import { isPlaceholder } from '../env-file/placeholder.ts';
-import { Exit, type ExitCode, Failure } from '../model/failure.ts';
-import { type Finding, finding } from '../model/finding.ts';
+import { Exit, type ExitCode } from '../model/failure.ts';
+import { type Finding, type FindingCode, finding } from '../model/finding.ts';
 import type { Layout, ServiceLayout } from '../model/layout.ts';
-import { fingerprint, Secret } from '../model/secret.ts';
-import { pendingJournal } from '../store/journal.ts';
+import { fingerprint, type Secret } from '../model/secret.ts';
 import { acquireLock } from '../store/lock.ts';
 import { recover } from '../store/recover.ts';
 import { makeStateFolder, stateFolder } from '../store/state.ts';
@@ -14,7 +12,9 @@ import { FileSnapshot, type Observation, observe } from './gather.ts';
 import { type Plan, type PlannedService, Planner } from './plan.ts';
 import { type Resolution, resolveCredential, settledBearer } from './resolve.ts';
 import { outerSource, secretKey } from './sources.ts';
+import { journalFindings } from './surroundings.ts';
 import { chosenServices, findLayout, requireOneService } from './target.ts';
+import { variablesFor } from './variables.ts';
 import type { HandedIn, Target, World } from './world.ts';
 
 export interface SyncRequest extends Target {
@@ -46,27 +46,13 @@ export interface SyncResult {
   recovered?: { action: 'cleaned' | 'rolled-back'; command: string };
 }
 
-/** The step's variables that are to stand in the `.env`. Throws a Failure (exit 2) that names all that have no real value. */
-function namedVariables(names: readonly string[], world: World): Map<string, Secret> {
-  const values = new Map<string, Secret>();
-  const wrong: string[] = [];
-  for (const name of names) {
-    // A name such as "constructor" is inherited by every object.
-    const value = Object.hasOwn(world.env, name) ? world.env[name] : undefined;
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) wrong.push(`${name} (no name of a variable)`);
-    else if (value === undefined) wrong.push(`${name} (not set)`);
-    else if (value === '') wrong.push(`${name} (empty)`);
-    else if (isPlaceholder(value)) wrong.push(`${name} (a placeholder)`);
-    else values.set(name, new Secret(value));
-  }
-  if (wrong.length === 0) return values;
-  throw new Failure({
-    code: 'variable-unusable',
-    exit: Exit.usage,
-    message: `variables to reconcile without a real value: ${wrong.join(', ')}`,
-    remedy: 'set them in the environment of this command (in a workflow: the step’s env), or leave them out',
-  });
-}
+/** Findings that keep a file from saying what it holds. */
+const SPOILING = new Set<FindingCode>([
+  'file-unreadable',
+  'not-a-file',
+  'conf-malformed',
+  'env-file-rejected',
+]);
 
 interface Drafted {
   plan: Plan;
@@ -94,7 +80,7 @@ class Sync {
     const outer = outerSource(handedIn, this.#world);
     if (outer !== undefined) requireOneService(this.#layout, this.#chosen, this.#request, outer.origin);
     const { key } = secretKey(handedIn, this.#world);
-    const variables = namedVariables(this.#request.variables, this.#world);
+    const variables = variablesFor(this.#request, this.#layout, this.#chosen, this.#world);
     const files = new FileSnapshot();
     const planner = new Planner(files);
     const obstacles: Finding[] = [];
@@ -121,8 +107,11 @@ class Sync {
   }
 
   #bearer(service: ServiceLayout, resolution: Resolution): Promise<Secret | undefined> {
-    const made = this.#made.get(service.name) ?? settledBearer(resolution, this.#world);
-    if (resolution.bearerFrom === 'new') this.#made.set(service.name, made);
+    if (resolution.bearerFrom !== 'new') return settledBearer(resolution, this.#world);
+    // The password is a part of the key: between two plans somebody may have written another one.
+    const key = `${service.name}\0${resolution.password?.reveal()}`;
+    const made = this.#made.get(key) ?? settledBearer(resolution, this.#world);
+    this.#made.set(key, made);
     return made;
   }
 
@@ -130,12 +119,13 @@ class Sync {
     if (resolution.source !== 'none') return [];
     const path = service.authority ?? service.env?.path ?? this.#layout.root;
     const authority = observations.find((one) => one.location.path === path);
-    // What may not be read is not known to hold none.
-    if (authority?.file.kind === 'unreadable') {
-      return fileFindings(authority.location, authority.file, service).map((one) => ({
-        ...one,
-        service: service.name,
-      }));
+    // What cannot be read or understood is not known to hold none: that is the cause to name.
+    if (authority !== undefined && authority.file.kind !== 'missing') {
+      const broken = [
+        ...fileFindings(authority.location, authority.file, service),
+        ...(authority.content?.findings ?? []),
+      ].filter((one) => SPOILING.has(one.code));
+      if (broken.length > 0) return broken.map((one) => ({ ...one, service: service.name }));
     }
     return [finding('credential-unknown', { service: service.name, location: { path, kind: 'file' } })];
   }
@@ -174,7 +164,11 @@ class Sync {
     const findings: Finding[] = [];
     for (const { service, resolution } of drafted.services) {
       const bearer = await this.#bearer(service, resolution);
-      const now: Resolution = { ...resolution, ...(bearer !== undefined && { bearer, pair: 'verified' }) };
+      const { password } = resolution;
+      const known = bearer !== undefined && password !== undefined;
+      const fits = known && (await this.#world.bcrypt.verify(password, bearer));
+      const pair = known ? (fits ? 'verified' : 'mismatch') : 'unknown';
+      const now: Resolution = { ...resolution, pair, ...(bearer !== undefined && { bearer }) };
       const assessment = await assess(service, observe(service, files), now, this.#world);
       findings.push(...assessment.findings);
     }
@@ -194,23 +188,21 @@ class Sync {
   }
 
   async run(): Promise<SyncResult> {
-    const state = stateFolder(this.#layout.root, this.#world.env);
-    const pending = pendingJournal(state);
-    if (pending === null || this.#request.dryRun) {
+    const interrupted = journalFindings(this.#layout.root, this.#world);
+    if (interrupted.length === 0 || this.#request.dryRun) {
       const drafted = await this.#draft();
       const { plan } = drafted;
-      if (this.#request.dryRun && pending !== null) {
-        const args = { command: pending.command, phase: pending.phase, files: pending.files.length };
-        plan.refusals.push(
-          finding('journal-pending', { location: { path: state.path, kind: 'file' }, args }),
-        );
+      if (plan.refusals.length > 0) {
+        return this.#result(drafted, 'refused', [...plan.refusals, ...interrupted]);
       }
-      if (plan.refusals.length > 0) return this.#result(drafted, 'refused', plan.refusals);
       // Nothing to do: then not even the lock is touched.
-      if (plan.changes.length === 0)
-        return this.#result(drafted, 'unchanged', await this.#remaining(drafted));
-      if (this.#request.dryRun) return this.#result(drafted, 'planned', await this.#remaining(drafted));
+      const idle = plan.changes.length === 0;
+      if (idle || this.#request.dryRun) {
+        const findings = [...(await this.#remaining(drafted)), ...interrupted];
+        return this.#result(drafted, idle ? 'unchanged' : 'planned', findings);
+      }
     }
+    const state = stateFolder(this.#layout.root, this.#world.env);
     makeStateFolder(state);
     const lock = acquireLock(state, 'sync');
     try {

@@ -188,11 +188,8 @@ function apply(
   if (chosen !== undefined && !chosen.ok) return chosen.refusal;
   const target = last ?? lastOf(document, siblings);
   const { unclosed } = document;
-  if (unclosed !== undefined) {
-    // A line may be put in the place of the one with the open quote, but not behind it.
-    const beyond =
-      target === undefined ? Infinity : document.lineAt(target.start) + (last === undefined ? 1 : 0);
-    if (beyond > unclosed) return { key, reader: '*', reason: 'unterminated-above', line: unclosed };
+  if (unclosed !== undefined && liesBehind(document, unclosed, target, last === undefined)) {
+    return { key, reader: '*', reason: 'unterminated-above', line: unclosed };
   }
   for (const statement of statements) {
     if (statement !== last || chosen === undefined) document.remove(statement);
@@ -203,6 +200,16 @@ function apply(
   if (last === undefined) document.insertAfter(target, [...commentLines(edit.comment ?? []), assignment]);
   else document.replace(last, rewritten(document, last, assignment, models, report));
   return undefined;
+}
+
+/** Whether an edit lies behind the line of an open quote; in that very line's place it may stand. */
+function liesBehind(
+  document: EnvDocument,
+  unclosed: number,
+  target: Statement | undefined,
+  added: boolean,
+): boolean {
+  return target === undefined || document.lineAt(target.start) + (added ? 1 : 0) > unclosed;
 }
 
 /** The new text of a line: `export` stays where no reader minds, a comment moves to a line of its own above. */

@@ -13,6 +13,6 @@ const PLACEHOLDERS = [
 
 /** Whether a value stands where a real one belongs (domain.md §5), e.g. `changeme` or `HF_TOKEN_REDACTED`. */
 export function isPlaceholder(value: string): boolean {
-  const trimmed = value.trim();
+  const trimmed = value.trim().replace(/^(['"])(.*)\1$/, '$2');
   return PLACEHOLDERS.some((pattern) => pattern.test(trimmed));
 }

@@ -1,33 +1,26 @@
 import { decodeEnv } from '../env-file/decode.ts';
 import { isPlaceholder } from '../env-file/placeholder.ts';
+import { readersFor } from '../env-file/readers/index.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import type { EnvFileLocation, ServiceLayout } from '../model/layout.ts';
 import type { FileView } from './file-view.ts';
-
-const LINE = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$/;
-
-/** Strips the outer quotes of a template's default. */
-const unquoted = (text: string) => text.replace(/^(['"])(.*)\1$/, '$2');
 
 /** The keys of a template, their defaults, and the comment lines that stand right above each. */
 function templateKeys(text: string): Pick<EnvFileLocation, 'required' | 'defaults'> & {
   comments: Record<string, string[]>;
 } {
+  const [dotenv] = readersFor({ name: 'dotenv' });
+  const outcome = dotenv?.read(text);
+  const lines = text.split(/\r?\n/);
   const required: string[] = [];
   const defaults: Record<string, string> = {};
   const comments: Record<string, string[]> = {};
-  let above: string[] = [];
-  for (const line of text.replace(/^\uFEFF/, '').split(/\r?\n/)) {
-    const [, key, written = ''] = LINE.exec(line) ?? [];
-    if (key === undefined) {
-      above = line.startsWith('#') ? [...above, line.trimEnd()] : [];
-      continue;
-    }
-    const value = unquoted(written.replace(/\s+#.*$/, ''));
+  for (const [key, { value, line }] of outcome?.ok ? outcome.values : []) {
     required.push(key);
     if (value !== '' && !isPlaceholder(value)) defaults[key] = value;
-    if (above.length > 0) comments[key] = above;
-    above = [];
+    const above = lines.slice(0, line - 1);
+    const from = above.findLastIndex((one) => !one.startsWith('#')) + 1;
+    if (from < above.length) comments[key] = above.slice(from).map((one) => one.trimEnd());
   }
   return { required, defaults, comments };
 }

@@ -66,6 +66,12 @@ function realValue(view: EnvView, key: string): string | undefined {
   return meant === undefined || meant === '' || isPlaceholder(meant) ? undefined : meant;
 }
 
+/** The value that counts of a key that stands twice: all the others are to go. */
+function duplicated(view: EnvView, key: string): string | undefined {
+  const value = envValue(view, key);
+  return value !== undefined && value.count > 1 ? value.meant : undefined;
+}
+
 /** What has to be written: the credential's keys, the variables handed in, defaults where nothing real stands. */
 function dueEdits(view: EnvView, location: EnvFileLocation, wanted: WantedParts): EnvEdit[] {
   const edits: EnvEdit[] = [];
@@ -74,7 +80,8 @@ function dueEdits(view: EnvView, location: EnvFileLocation, wanted: WantedParts)
     const value =
       (part === undefined ? undefined : wantedPart(wanted, part)) ??
       wanted.variables?.get(key)?.reveal() ??
-      (realValue(view, key) === undefined ? own(location.defaults, key) : undefined);
+      (realValue(view, key) === undefined ? own(location.defaults, key) : undefined) ??
+      duplicated(view, key);
     const comment = own(location.comments, key);
     if (value !== undefined) edits.push({ key, value, ...(comment !== undefined && { comment }) });
   }
@@ -86,7 +93,8 @@ function dueEdits(view: EnvView, location: EnvFileLocation, wanted: WantedParts)
 
 /** The required keys that would stand without a real value after all edits. */
 function unmetKeys(view: EnvView, location: EnvFileLocation, edits: readonly EnvEdit[]): string[] {
-  const given = new Set(edits.map((edit) => edit.key));
+  const real = edits.filter(({ value = '' }) => value !== '' && !isPlaceholder(value));
+  const given = new Set(real.map((edit) => edit.key));
   return location.required.filter((key) => !given.has(key) && realValue(view, key) === undefined);
 }
 
