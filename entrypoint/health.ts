@@ -1,8 +1,9 @@
-import { accessSync, constants, lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../src/model/failure.ts';
 import type { Check } from '../src/probe/check.ts';
 import { missingFolders } from '../src/store/folder.ts';
+import { readRegular } from '../src/store/read-file.ts';
 import { replaceFile } from '../src/store/replace.ts';
 import { ContainerExit, Refusal } from './exit.ts';
 
@@ -49,6 +50,8 @@ const FILE_NAME = 'health.json';
 const DEFAULT_FOLDER = '/run/comfyui-auth';
 const BEAT_MS = 10_000;
 const FRESH_MS = 30_000;
+/** How far a clock may be ahead of us; what is dated further on is not believed. */
+const SKEW_MS = 5000;
 
 /** Readable for whoever asks in the container, e.g. an engine's health check under another user. */
 const FILE_MODE = 0o644;
@@ -63,14 +66,19 @@ function runFolders(runDir: string | undefined): [string, string] {
 export function chooseRunFolder(runDir: string | undefined): string {
   const [wanted, fallback] = runFolders(runDir);
   if (writableFolder(wanted)) return wanted;
-  // Anybody can make a folder in /tmp: one that is not ours could hold a planted health.json.
-  if (writableFolder(fallback) && lstatSync(fallback).uid === process.getuid?.()) return fallback;
+  if (writableFolder(fallback) && isOurs(fallback)) return fallback;
   throw new Refusal({
     code: 'run-dir-unusable',
     exit: ContainerExit.io,
     message: `neither ${wanted} nor ${fallback} can be written to`,
     remedy: 'set RUN_DIR to a folder that the container may write to, such as a tmpfs',
   });
+}
+
+/** Anybody can make a folder in /tmp: in one that is not ours alone a planted health.json could stand. */
+function isOurs(folder: string): boolean {
+  const stats = lstatSync(folder, { throwIfNoEntry: false });
+  return stats?.isDirectory() === true && stats.uid === process.getuid?.() && (stats.mode & 0o022) === 0;
 }
 
 function writableFolder(path: string): boolean {
@@ -162,25 +170,26 @@ export interface HealthVerdict {
   message: string;
 }
 
-/** Judges the newest health.json: ready (or, with `live`, there at all), fresh, and its process alive. */
+/**
+ * Judges health.json: ready (or, with `live`, there at all), fresh, and its process alive. The one below /tmp counts
+ * only where RUN_DIR holds none, and where the folder around it is ours.
+ */
 export function checkHealth(runDir: string | undefined, live: boolean, now: Date): HealthVerdict {
-  const folders = runFolders(runDir);
-  const record = folders
-    .map((folder) => readRecord(join(folder, FILE_NAME)))
-    .filter((found) => found !== undefined)
-    .sort((a, b) => Date.parse(b.updatedAt) - Date.parse(a.updatedAt))[0];
-  if (record === undefined) {
-    return {
-      healthy: false,
-      message: `no health.json in ${folders.join(' or ')}: the entrypoint is not running`,
-    };
+  const [wanted, fallback] = runFolders(runDir);
+  const first = readRecord(wanted);
+  const record = first === 'missing' && isOurs(fallback) ? readRecord(fallback) : first;
+  if (record === 'missing') {
+    const message = `no health.json in ${wanted}, nor in a ${fallback} of our own: the entrypoint is not running`;
+    return { healthy: false, message };
   }
+  if (record === 'broken') return { healthy: false, message: `${join(wanted, FILE_NAME)} cannot be read` };
   const fault = faultOf(record, live, now);
   return { healthy: fault === undefined, message: fault ?? `${record.state} since ${record.since}` };
 }
 
 function faultOf(record: HealthRecord, live: boolean, now: Date): string | undefined {
   const ageMs = now.getTime() - Date.parse(record.updatedAt);
+  if (ageMs < -SKEW_MS) return `health.json is dated ${Math.round(-ageMs / 1000)} s in the future`;
   if (!(ageMs < FRESH_MS)) return `health.json was last written ${Math.round(ageMs / 1000)} s ago`;
   if (!record.live) return `the entrypoint has ended${record.reason === null ? '' : `: ${record.reason}`}`;
   if (!runs(record.pid)) return `the entrypoint (process ${record.pid}) is gone`;
@@ -197,12 +206,15 @@ function runs(pid: number): boolean {
   }
 }
 
-function readRecord(path: string): HealthRecord | undefined {
+function readRecord(folder: string): HealthRecord | 'missing' | 'broken' {
+  const found = readRegular(join(folder, FILE_NAME));
+  // Where we may not even look, no entrypoint of ours could write.
+  if (found.kind !== 'file') return found.kind === 'not-a-file' ? 'broken' : 'missing';
   try {
-    const record = JSON.parse(readFileSync(path, 'utf8')) as Partial<HealthRecord>;
+    const record = JSON.parse(found.bytes.toString('utf8')) as Partial<HealthRecord>;
     const whole = record.v === 1 && typeof record.pid === 'number' && typeof record.updatedAt === 'string';
-    return whole ? (record as HealthRecord) : undefined;
+    return whole ? (record as HealthRecord) : 'broken';
   } catch {
-    return undefined;
+    return 'broken';
   }
 }

@@ -92,10 +92,12 @@ export class Deployment {
   healthcheck(
     args: string[] = [],
     more: Record<string, string> = {},
+    uid?: number,
   ): { code: number | null; stdout: string } {
     const { status, stdout } = spawnSync(process.execPath, this.argv('healthcheck', ...args), {
       env: this.env(more),
       encoding: 'utf8',
+      ...(uid !== undefined && { uid, gid: uid }),
     });
     return { code: status, stdout };
   }

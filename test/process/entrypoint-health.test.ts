@@ -1,6 +1,6 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { cheapHash, Deployment, freshPassword } from './entrypoint-harness.ts';
 import { MoodyServer } from './entrypoint-moody-server.ts';
 
@@ -11,6 +11,8 @@ beforeEach(async () => {
 });
 afterEach(() => deployment.remove());
 
+/** A user that is nobody's. */
+const uid = 54_321;
 const file = () => join(deployment.run, 'health.json');
 const age = (change: Record<string, unknown>) =>
   writeFileSync(file(), JSON.stringify({ ...JSON.parse(readFileSync(file(), 'utf8')), ...change }));
@@ -108,6 +110,36 @@ test('where RUN_DIR cannot be written to it stands below /tmp, and that is said'
   const { stdout } = deployment.healthcheck([], env);
   expect(stdout).toMatch(/has ended: exit 0/);
   rmSync(join(folder, 'health.json'), { force: true });
+});
+
+test.runIf(process.getuid?.() === 0)('a planted file below /tmp is not believed', async () => {
+  const folder = `/tmp/comfyui-auth-${uid}`;
+  const now = new Date().toISOString();
+  const planted = { v: 1, state: 'READY', live: true, ready: true, since: now, updatedAt: now, pid: 1 };
+  const ask = () => deployment.healthcheck([], {}, uid);
+  mkdirSync(folder, { mode: 0o755 });
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'health.json'), JSON.stringify(planted));
+  expect(ask()).toMatchObject({ code: 1, stdout: expect.stringMatching(/no health\.json/) });
+  chownSync(folder, uid, uid);
+  expect(ask().code).toBe(0);
+  chmodSync(folder, 0o777);
+  expect(ask().code).toBe(1);
+  chmodSync(folder, 0o755);
+  chmodSync(deployment.folder, 0o755);
+  mkdirSync(deployment.run, { mode: 0o755 });
+  writeFileSync(file(), JSON.stringify({ ...planted, ready: false, reason: null }));
+  expect(ask()).toMatchObject({ code: 1, stdout: expect.stringMatching(/^not ready/) });
+});
+
+test('a time in the future is not believed', async () => {
+  const running = deployment.start(['run']);
+  await running.said(/^ready/m);
+  age({ updatedAt: new Date(Date.now() + 3_000).toISOString() });
+  expect(deployment.healthcheck().code).toBe(0);
+  age({ updatedAt: '2099-01-01T00:00:00.000Z' });
+  expect(deployment.healthcheck()).toMatchObject({ code: 1, stdout: expect.stringMatching(/in the future/) });
+  await running.stop();
 });
 
 test('a refusal stands in it', async () => {
