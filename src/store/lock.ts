@@ -33,15 +33,24 @@ const waitRemedy = 'Wait until it has ended, then run the same command again.';
 const removeRemedy = (path: string) =>
   `Wait until it has ended. Where that process no longer lives, remove ${path}.`;
 
+/** The Failure for a Linux without flock: a lock file would not see who holds the lock by flock, nor be freed by a kill. */
+const noFlock = () =>
+  new Failure({
+    code: 'flock-missing',
+    exit: Exit.usage,
+    message: 'flock is not on PATH; without it two runs could write at once. Nothing was changed',
+    remedy: 'Install util-linux, which holds flock, or put its folder on PATH.',
+  });
+
 /** Locks an open file by flock(1): the lock is the descriptor's, so that it ends with our process. */
-function flock(fd: number): 'locked' | 'busy' | 'no flock' {
+function flock(fd: number): 'locked' | 'busy' {
   const result = spawnSync('flock', ['-n', '-x', '3'], {
     stdio: ['ignore', 'ignore', 'ignore', fd],
     env: { PATH: process.env.PATH },
   });
   if (result.status === 0) return 'locked';
   if (result.status === 1) return 'busy';
-  if (result.error !== undefined && errnoOf(result.error) === 'ENOENT') return 'no flock';
+  if (result.error !== undefined && errnoOf(result.error) === 'ENOENT') throw noFlock();
   const why = result.error === undefined ? `status ${result.status ?? result.signal}` : errnoOf(result.error);
   throw new Failure({
     code: 'lock-failed',
@@ -51,7 +60,7 @@ function flock(fd: number): 'locked' | 'busy' | 'no flock' {
   });
 }
 
-/** The lock where there is no flock: a file that only one can create. It outlives a kill, and is never stolen. */
+/** The lock of systems that have no flock: a file that only one can create. It outlives a kill, and is never stolen. */
 function lockByFile(path: string, command: string): Lock {
   let fd: number;
   try {
@@ -69,24 +78,14 @@ function lockByFile(path: string, command: string): Lock {
   return { release: () => ignoring(() => removeFile(path)) };
 }
 
-/**
- * Takes the lock of a state folder for this process, without waiting. Throws a Failure: `locked` names the holder.
- * The lock file of flock is never removed: a second holder could then lock a file that a third no longer sees.
- */
-export function acquireLock(state: StateFolder, command: string): Lock {
-  const path = join(state.path, 'lock');
-  const byFile = join(state.path, 'lock.held');
+/** The lock of Linux. Its file is never removed: a second holder could then lock a file that a third no longer sees. */
+function lockByFlock(path: string, heldPath: string, command: string): Lock {
   const fd = attempt('open it', path, () => openSync(path, OPEN_FLAGS, 0o600));
   const close = () => ignoring(() => closeSync(fd));
   try {
-    const answer = flock(fd);
-    if (answer === 'busy') throw locked(path, waitRemedy);
-    if (answer === 'no flock') {
-      close();
-      return lockByFile(byFile, command);
-    }
-    // Somebody who has no flock, in another container perhaps, holds the folder in the other way.
-    if (exists(byFile)) throw locked(byFile, removeRemedy(byFile));
+    if (flock(fd) === 'busy') throw locked(path, waitRemedy);
+    // Another system that shares the folder, a host of macOS perhaps, holds it in the other way.
+    if (exists(heldPath)) throw locked(heldPath, removeRemedy(heldPath));
   } catch (error) {
     close();
     throw error;
@@ -102,4 +101,20 @@ export function acquireLock(state: StateFolder, command: string): Lock {
       close();
     },
   };
+}
+
+/**
+ * Takes the lock of a state folder for this process, without waiting. Throws a Failure: `locked` names the holder,
+ * `flock-missing` what to install. A system has one way to lock: the holder
+ * of a lock file does not see who holds the other.
+ */
+export function acquireLock(
+  state: StateFolder,
+  command: string,
+  platform: NodeJS.Platform = process.platform,
+): Lock {
+  const heldPath = join(state.path, 'lock.held');
+  return platform === 'linux'
+    ? lockByFlock(join(state.path, 'lock'), heldPath, command)
+    : lockByFile(heldPath, command);
 }

@@ -64,23 +64,39 @@ describe('acquireLock', () => {
     expect(readFileSync(counter, 'utf8')).toBe('100');
   });
 
-  it('without flock is a file that names its holder, and is never stolen', () => {
-    withoutFlock();
+  it('refuses on a Linux without flock, whether or not somebody holds the lock', () => {
     const state = stateIn(scratch());
-    const path = join(state.path, 'lock.held');
-    const lock = acquireLock(state, 'sync');
-    expect(readFileSync(path, 'utf8')).toBe(`process ${process.pid}, sync\n`);
-    expect(failureOf(() => acquireLock(state, 'sync'))).toMatchObject({ code: 'locked', exit: 3 });
+    const lock = acquireLock(state, 'sync', 'linux');
+    withoutFlock();
+    const failure = failureOf(() => acquireLock(state, 'sync', 'linux'));
+    expect(failure).toMatchObject({ code: 'flock-missing', exit: 2 });
+    expect(failure.remedy).toContain('util-linux');
     lock.release();
-    expect(existsSync(path)).toBe(false);
-
-    writeFileSync(path, 'process 999999999, sync\n');
-    const failure = failureOf(() => acquireLock(state, 'sync'));
-    expect(failure.message).toContain('process 999999999, sync');
-    expect(failure.remedy).toContain(`remove ${path}`);
-    expect(existsSync(path)).toBe(true);
-
-    vi.unstubAllEnvs();
-    expect(failureOf(() => acquireLock(state, 'sync')).message).toContain('process 999999999, sync');
+    expect(failureOf(() => acquireLock(state, 'sync', 'linux')).code).toBe('flock-missing');
+    expect(existsSync(join(state.path, 'lock.held'))).toBe(false);
   });
+
+  it.each(['darwin', 'win32'] as const)(
+    'on %s is a file that names its holder, and is never stolen',
+    (system) => {
+      withoutFlock();
+      const acquire = () => acquireLock(state, 'sync', system);
+      const state = stateIn(scratch());
+      const path = join(state.path, 'lock.held');
+      const lock = acquire();
+      expect(readFileSync(path, 'utf8')).toBe(`process ${process.pid}, sync\n`);
+      expect(failureOf(acquire)).toMatchObject({ code: 'locked', exit: 3 });
+      lock.release();
+      expect(existsSync(path)).toBe(false);
+
+      writeFileSync(path, 'process 999999999, sync\n');
+      const failure = failureOf(acquire);
+      expect(failure.message).toContain('process 999999999, sync');
+      expect(failure.remedy).toContain(`remove ${path}`);
+      expect(existsSync(path)).toBe(true);
+      vi.unstubAllEnvs();
+      const other = failureOf(() => acquireLock(state, 'sync', 'linux'));
+      expect(other.message).toContain('process 999999999, sync');
+    },
+  );
 });
