@@ -1,50 +1,11 @@
 import type { ReaderSpec } from '../model/layout.ts';
-import { EnvDocument, type Statement } from './document.ts';
-import { commentLines, inlineComment } from './inline-comment.ts';
+import { apply } from './apply.ts';
+import { EnvDocument } from './document.ts';
+import type { EditNote, EditRefusal, EditReport, EditResult, EnvEdit } from './edit-result.ts';
 import { type Normalisation, normalise } from './normalise.ts';
 import { type InertRun, inertRuns } from './outline.ts';
-import { type EnvReader, type ReadFault, type ReadOutcome, readersFor } from './readers/index.ts';
-import { chooseSpelling, type SpellingReason } from './spelling.ts';
-import { compare, type Difference } from './whole-file.ts';
-
-/** One key to be set, or with `undefined` removed. */
-export interface EnvEdit {
-  key: string;
-  value: string | undefined;
-  /** Comment lines put above a key that is new. */
-  comment?: readonly string[];
-}
-
-export type EditReason =
-  | SpellingReason
-  | ReadFault
-  | Difference['reason']
-  | 'unterminated-above'
-  | 'nul-in-file';
-
-/** Why nothing is written. `key` is the edited key, or the neighbour that would read differently. */
-export interface EditRefusal {
-  key?: string;
-  /** The reader's id; `*` where it concerns all. */
-  reader: string;
-  reason: EditReason;
-  character?: string;
-  line?: number;
-}
-
-/** What was done beside setting values. */
-export type EditNote =
-  | { note: 'comment-moved' | 'comment-dropped' | 'export-removed' | 'reference-follows'; key: string }
-  | { note: Normalisation };
-
-export type EditResult =
-  | { ok: true; text: string; changed: string[]; removedDuplicates: string[]; notes: EditNote[] }
-  | { ok: false; refusals: EditRefusal[] };
-
-interface Report {
-  removedDuplicates: string[];
-  notes: EditNote[];
-}
+import { type EnvReader, type ReadOutcome, readersFor } from './readers/index.ts';
+import { compare } from './whole-file.ts';
 
 /**
  * Sets and removes keys so that every reader receives the values meant and all other keys as before; keys that
@@ -112,7 +73,7 @@ function editNormal(
   if (rejected.length > 0) return refuse(...rejected);
 
   const pending = edits.filter((edit) => !isDone(document, edit, before));
-  const report: Report = { removedDuplicates: [], notes: [] };
+  const report: EditReport = { removedDuplicates: [], notes: [] };
   if (pending.length === 0) return { ok: true, text, changed: [], ...report };
   const refusals = pending.flatMap((edit) => apply(document, edit, models, siblings, report) ?? []);
   if (refusals.length > 0) return refuse(...refusals);
@@ -172,78 +133,6 @@ function isDone(
 function holds(outcome: ReadOutcome, { key, value }: EnvEdit): boolean {
   const got = outcome.ok ? outcome.values.get(key) : undefined;
   return got?.value === value && got?.unstable === undefined;
-}
-
-function apply(
-  document: EnvDocument,
-  edit: EnvEdit,
-  models: readonly EnvReader[],
-  siblings: readonly string[],
-  report: Report,
-): EditRefusal | undefined {
-  const { key, value } = edit;
-  const statements = document.statements(key);
-  const last = statements.at(-1);
-  const chosen = value === undefined ? undefined : chooseSpelling(key, value, models);
-  if (chosen !== undefined && !chosen.ok) return chosen.refusal;
-  const target = last ?? lastOf(document, siblings);
-  const { unclosed } = document;
-  if (unclosed !== undefined && liesBehind(document, unclosed, target, last === undefined)) {
-    return { key, reader: '*', reason: 'unterminated-above', line: unclosed };
-  }
-  for (const statement of statements) {
-    if (statement !== last || chosen === undefined) document.remove(statement);
-  }
-  if (statements.length > 1) report.removedDuplicates.push(key);
-  if (chosen === undefined) return undefined;
-  const assignment = `${key}=${chosen.spelling}`;
-  if (last === undefined) document.insertAfter(target, [...commentLines(edit.comment ?? []), assignment]);
-  else document.replace(last, rewritten(document, last, assignment, models, report));
-  return undefined;
-}
-
-/** Whether an edit lies behind the line of an open quote; in that very line's place it may stand. */
-function liesBehind(
-  document: EnvDocument,
-  unclosed: number,
-  target: Statement | undefined,
-  added: boolean,
-): boolean {
-  return target === undefined || document.lineAt(target.start) + (added ? 1 : 0) > unclosed;
-}
-
-/** The new text of a line: `export` stays where no reader minds, a comment moves to a line of its own above. */
-function rewritten(
-  document: EnvDocument,
-  statement: Statement,
-  assignment: string,
-  models: readonly EnvReader[],
-  report: Report,
-): string {
-  const { key } = statement;
-  const exported = statement.exported && models.every((model) => reads(model, 'export A=1'));
-  if (statement.exported && !exported) report.notes.push({ note: 'export-removed', key });
-  const line = exported ? `export ${assignment}` : assignment;
-  const comment = models.some((model) => reads(model, 'A=1 # note'))
-    ? inlineComment(statement.raw)
-    : undefined;
-  if (comment === undefined) return line;
-  // An old `KEY=value` in a comment is an old secret, and readers that look for `KEY=` anywhere find it first.
-  const kept = !comment.includes(`${key}=`);
-  report.notes.push({ note: kept ? 'comment-moved' : 'comment-dropped', key });
-  return kept ? `${commentLines([comment])}${document.lineEndAt(statement.start)}${line}` : line;
-}
-
-function reads(model: EnvReader, line: string): boolean {
-  const outcome = model.read(`${line}\n`);
-  return outcome.ok && outcome.values.get('A')?.value === '1';
-}
-
-function lastOf(document: EnvDocument, keys: readonly string[]): Statement | undefined {
-  return keys
-    .flatMap((key) => document.statements(key).slice(-1))
-    .toSorted((a, b) => a.start - b.start)
-    .at(-1);
 }
 
 /** Where the old text does already what is wanted, its byte order mark and line ends stay too. */

@@ -1,8 +1,10 @@
 import { decodeEnv } from '../env-file/decode.ts';
-import { type EnvEdit, editEnv } from '../env-file/edit.ts';
+import { editEnv } from '../env-file/edit.ts';
+import type { EnvEdit } from '../env-file/edit-result.ts';
 import { isPlaceholder } from '../env-file/placeholder.ts';
 import { readersFor } from '../env-file/readers/index.ts';
-import { type Finding, finding, type Place } from '../model/finding.ts';
+import type { Part } from '../model/credential.ts';
+import { type Finding, type FindingArgs, finding, type Place } from '../model/finding.ts';
 import type { EnvFileLocation } from '../model/layout.ts';
 import { Secret } from '../model/secret.ts';
 import { type Adapter, asItIs, type HeldPart, type WantedParts, wantedPart } from './adapter.ts';
@@ -25,13 +27,25 @@ function neededKeys(location: EnvFileLocation): string[] {
   return [...new Set([...Object.keys(location.keys), ...location.required])];
 }
 
-/** A needed key that has no value, or a placeholder for one. */
-function needFinding(key: string, value: EnvValue | undefined, place: Place): Finding | undefined {
+/** A needed key that has no value, or a placeholder for one; `more` says what else is known of the key. */
+function needFinding(
+  key: string,
+  value: EnvValue | undefined,
+  place: Place,
+  more: FindingArgs,
+): Finding | undefined {
   const location: Place = { ...place, key, ...(value !== undefined && { line: value.line }) };
-  if (value === undefined) return finding('key-missing', { location, args: { key } });
-  if (value.meant === '') return finding('key-empty', { location, args: { key } });
-  if (isPlaceholder(value.meant)) return finding('placeholder', { location, args: { key } });
+  const args = { key, ...more };
+  if (value === undefined) return finding('key-missing', { location, args });
+  if (value.meant === '') return finding('key-empty', { location, args });
+  if (isPlaceholder(value.meant)) return finding('placeholder', { location, args });
   return undefined;
+}
+
+/** Which part of the credential a key holds: only the credential fills it, no variable does. */
+function heldBy(location: EnvFileLocation, key: string): { holds?: Part } {
+  const part = own(location.keys, key);
+  return part === undefined ? {} : { holds: part };
 }
 
 /** Placeholders, unread variables and switches among the keys that nobody declared. */
@@ -114,7 +128,7 @@ export const envFile: Adapter<EnvFileLocation> = {
       const part = own(location.keys, key);
       const wanted = part === undefined || expected === undefined ? undefined : wantedPart(expected, part);
       const value = envValue(view, key, wanted);
-      const need = needFinding(key, value, place);
+      const need = needFinding(key, value, place, heldBy(location, key));
       if (need !== undefined) findings.push(need);
       if (value === undefined) continue;
       findings.push(...keyFindings(key, value, part, place));
@@ -134,11 +148,15 @@ export const envFile: Adapter<EnvFileLocation> = {
     const edits = dueEdits(view, location, wanted);
     const unmet = unmetKeys(view, location, edits);
     if (unmet.length > 0) {
-      const missing = unmet.map(
-        (key) =>
-          needFinding(key, envValue(view, key), place) ??
-          finding('key-missing', { location: place, args: { key } }),
-      );
+      const missing = unmet.map((key) => {
+        const held = heldBy(location, key);
+        // A part that stays unmet is one that the source did not give.
+        const more = held.holds === undefined ? {} : { ...held, given: false };
+        return (
+          needFinding(key, envValue(view, key), place, more) ??
+          finding('key-missing', { location: place, args: { key, ...more } })
+        );
+      });
       return { ok: false, findings: missing };
     }
     const decoded = decodeEnv(before);

@@ -1,5 +1,6 @@
 import { decodeEnv } from '../env-file/decode.ts';
-import { type EditRefusal, editEnv } from '../env-file/edit.ts';
+import { editEnv } from '../env-file/edit.ts';
+import type { EditRefusal } from '../env-file/edit-result.ts';
 import { type Finding, finding, type Place } from '../model/finding.ts';
 import type { EnvKeyLocation } from '../model/layout.ts';
 import { Secret } from '../model/secret.ts';
