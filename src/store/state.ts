@@ -6,12 +6,14 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   realpathSync,
   writeSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { Exit, Failure } from '../model/failure.ts';
+import { liesIn } from '../model/path.ts';
 import { FOLDER_MODE } from './folder.ts';
 import { readRegular } from './read-file.ts';
 import { attempt, unless } from './system-call.ts';
@@ -25,24 +27,32 @@ function realOr(path: string): string {
   return unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => realpathSync(path)) ?? resolve(path);
 }
 
-function liesIn(path: string, folder: string): boolean {
-  const way = relative(realOr(folder), realOr(path));
-  return way.split(sep)[0] !== '..' && !isAbsolute(way);
+/** Whether a path lies in a folder, or is it, wherever links lead. */
+export function reallyLiesIn(path: string, folder: string): boolean {
+  return liesIn(realOr(path), realOr(folder));
 }
 
 /**
  * The state folder of a root: `$COMFYUI_AUTH_STATE`, else `.comfyui-auth` in the root; for a root in the workspace
  * of a job a folder in `$XDG_STATE_HOME`, since the next checkout deletes what is untracked. Touches nothing.
+ * Throws a Failure (exit 2) where the variable is relative.
  */
 export function stateFolder(root: string, env: NodeJS.ProcessEnv): StateFolder {
-  if (env.COMFYUI_AUTH_STATE) return { path: resolve(env.COMFYUI_AUTH_STATE) };
-  if (env.GITHUB_WORKSPACE && liesIn(root, env.GITHUB_WORKSPACE)) {
+  const named = env.COMFYUI_AUTH_STATE;
+  if (named && isAbsolute(named)) return { path: resolve(named) };
+  if (named) {
+    // Relative to the working folder, the next run would look for the lock and the journal elsewhere.
+    throw refusal('COMFYUI_AUTH_STATE is no absolute path', 'Write it from the root on: /…');
+  }
+  if (env.GITHUB_WORKSPACE && reallyLiesIn(root, env.GITHUB_WORKSPACE)) {
     const base = env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state');
     const hash = createHash('sha256').update(realOr(root)).digest('hex').slice(0, 16);
     return { path: join(base, 'comfyui-auth', hash) };
   }
   return { path: join(resolve(root), '.comfyui-auth') };
 }
+
+const GITIGNORE = '*\n';
 
 /** Keeps git away from what stands in the folder. Written in one call; an empty one is the trace of a kill. */
 function writeGitignore(path: string): void {
@@ -52,30 +62,52 @@ function writeGitignore(path: string): void {
   attempt('write it', path, () => {
     const fd = openSync(path, flags, 0o600);
     try {
-      writeSync(fd, '*\n');
+      writeSync(fd, GITIGNORE);
     } finally {
       closeSync(fd);
     }
   });
 }
 
-/** Makes the state folder (0700), where a command is about to write. Throws a Failure where that fails. */
+const refusal = (message: string, remedy: string, path?: string): Failure =>
+  new Failure({
+    code: 'state-folder',
+    exit: Exit.usage,
+    message,
+    remedy,
+    ...(path !== undefined && { location: { path } }),
+  });
+
+const OUR_NAMES = /^(?:\.gitignore|lock|lock\.held|backups|\.?journal\.json(?:\..*)?)$/;
+
+/** Whether nobody else keeps anything in a folder: it is empty, or was a state folder before. */
+function isOurs(path: string): boolean {
+  const gitignore = readRegular(join(path, '.gitignore'), { maxBytes: 1000 });
+  if (gitignore.kind === 'file' && gitignore.bytes.toString('utf8') === GITIGNORE) return true;
+  return attempt('look into it', path, () => readdirSync(path)).every((name) => OUR_NAMES.test(name));
+}
+
+/**
+ * Makes the state folder (0700), where a command is about to write. Throws a Failure where that fails; exit 2 where
+ * something stands there that is no state folder.
+ */
 export function makeStateFolder(state: StateFolder): void {
-  attempt('make the state folder', state.path, () =>
-    mkdirSync(state.path, { recursive: true, mode: FOLDER_MODE }),
-  );
-  const stats = attempt('look at it', state.path, () => lstatSync(state.path));
+  const { path } = state;
+  attempt('make the state folder', path, () => mkdirSync(path, { recursive: true, mode: FOLDER_MODE }));
+  const stats = attempt('look at it', path, () => lstatSync(path));
   if (!stats.isDirectory()) {
-    throw new Failure({
-      code: 'state-folder',
-      exit: Exit.usage,
-      message: `${state.path}: the state folder is not a folder`,
-      remedy: 'Move it away, or name another one in COMFYUI_AUTH_STATE.',
-      location: { path: state.path },
-    });
+    const remedy = 'Move it away, or name another one in COMFYUI_AUTH_STATE.';
+    throw refusal(`${path}: the state folder is not a folder`, remedy, path);
+  }
+  if (!isOurs(path)) {
+    throw refusal(
+      `${path}: holds files of others; as the state folder it would be closed to them`,
+      'Name a folder in COMFYUI_AUTH_STATE that does not exist yet, or an empty one.',
+      path,
+    );
   }
   if ((stats.mode & 0o077) !== 0 && process.platform !== 'win32') {
-    attempt('close it to others', state.path, () => chmodSync(state.path, FOLDER_MODE));
+    attempt('close it to others', path, () => chmodSync(path, FOLDER_MODE));
   }
-  writeGitignore(join(state.path, '.gitignore'));
+  writeGitignore(join(path, '.gitignore'));
 }

@@ -11,6 +11,13 @@ describe('stateFolder', () => {
     expect(stateFolder('/srv/app', { COMFYUI_AUTH_STATE: '' }).path).toBe('/srv/app/.comfyui-auth');
   });
 
+  it.each(['state', './state', '../state', '~/state'])('is not named by the relative path %s', (named) => {
+    expect(failureOf(() => stateFolder('/srv/app', { COMFYUI_AUTH_STATE: named }))).toMatchObject({
+      code: 'state-folder',
+      exit: 2,
+    });
+  });
+
   it('lies outside the workspace of a job, in one place a root', () => {
     const workspace = scratch();
     const inside = join(workspace, 'app');
@@ -51,6 +58,22 @@ describe('makeStateFolder', () => {
     makeStateFolder(state);
     expect(statSync(state.path).mode & 0o777).toBe(0o700);
     expect(readFileSync(join(state.path, '.gitignore'), 'utf8')).toBe('*\n');
+  });
+
+  it('is no folder that holds something of others: closing it would take it away from them', () => {
+    const path = scratch();
+    chmodSync(path, 0o777);
+    writeFileSync(join(path, 'theirs'), '');
+    const refused = () => {
+      expect(failureOf(() => makeStateFolder({ path }))).toMatchObject({ code: 'state-folder', exit: 2 });
+      expect(statSync(path).mode & 0o777).toBe(0o777);
+    };
+    refused();
+    writeFileSync(join(path, '.gitignore'), '*.log\n');
+    refused();
+    writeFileSync(join(path, '.gitignore'), '*\n');
+    makeStateFolder({ path });
+    expect(statSync(path).mode & 0o777).toBe(0o700);
   });
 
   it('is not put where a link leads', () => {
