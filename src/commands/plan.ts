@@ -14,7 +14,6 @@ import type { Finding } from '../model/finding.ts';
 import type { Owner, ServiceLayout } from '../model/layout.ts';
 import { look } from '../store/look.ts';
 import type { ReadResult } from '../store/read-file.ts';
-import { replaceable } from '../store/replace.ts';
 import type { FileChange } from '../store/transaction.ts';
 import { fileFindings } from './file-findings.ts';
 import type { FileSnapshot } from './gather.ts';
@@ -161,8 +160,6 @@ export class Planner {
         if (new Set(uses.map((one) => one.wanted)).size > 1) validator(path, uses)(bytes);
         continue;
       }
-      // A hard link, or a folder that cannot be written to: the time to say so is before anything is made.
-      replaceable(path);
       this.#plan.changes.push({
         path,
         content: bytes,

@@ -4,6 +4,7 @@ import type { Layout, ServiceLayout } from '../model/layout.ts';
 import { fingerprint, type Secret } from '../model/secret.ts';
 import { acquireLock } from '../store/lock.ts';
 import { recover } from '../store/recover.ts';
+import { replaceable } from '../store/replace.ts';
 import { makeStateFolder, stateFolder } from '../store/state.ts';
 import { begin } from '../store/transaction.ts';
 import { assess } from './assess.ts';
@@ -197,6 +198,11 @@ class Sync {
       }
       // Nothing to do: then not even the lock is touched.
       const idle = plan.changes.length === 0;
+      // A hard link, or a folder that cannot be written to. A run that is not done yet has such links of its own; and
+      // a real change looks again under the lock.
+      if (this.#request.dryRun && interrupted.length === 0) {
+        for (const { path } of plan.changes) replaceable(path);
+      }
       if (idle || this.#request.dryRun) {
         const findings = [...(await this.#remaining(drafted)), ...interrupted];
         return this.#result(drafted, idle ? 'unchanged' : 'planned', findings);
