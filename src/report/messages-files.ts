@@ -71,10 +71,12 @@ const PASSWORD_HINTS: Readonly<Record<string, string>> = {
   'extra-lines': 'has more than two lines; ComfyUI-Login reads only these',
 };
 
-/** How a place gets its value: the service's `.env` from a variable too, all others from the credential alone. */
+/** How a key gets its value: from the credential where it holds a part of it, in a `.env` else from a variable. */
 function filled({ kind, args, service, root }: WordContext): string {
-  const variable = ` --variable ${args.key}   # with ${args.key} in the environment`;
-  return `comfyui-auth sync${root}${service}${kind === 'env-file' ? variable : ''}`;
+  const sync = `comfyui-auth sync${root}${service}`;
+  if (args.given === false) return `${sync} --password-file FILE   # FILE holds the password`;
+  if (kind !== 'env-file' || args.holds !== undefined) return sync;
+  return `${sync} --variable ${args.key}   # with ${args.key} in the environment`;
 }
 
 /** The words of findings about files and what stands in them. */

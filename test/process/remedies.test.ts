@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CLI, cleanEnv, Deployment, found, PATHS, type Ran } from './deployment.ts';
+
+let tree: Deployment;
+beforeEach(() => {
+  tree = new Deployment();
+});
+afterEach(() => tree.remove());
+
+/** Does what a finding says, in a shell; `comfyui-auth` is the built command. */
+function obey(ran: Ran, code: string, cwd = tree.root) {
+  const remedy = found(ran, code)[0]?.remedy ?? '';
+  const script = remedy.replace(/^comfyui-auth /, `'${process.execPath}' '${CLI}' `);
+  return spawnSync('sh', ['-c', script], { cwd, env: cleanEnv(), encoding: 'utf8' });
+}
+
+describe('the remedy of a key without a value, done as it says, mends it', () => {
+  it.each([
+    ['a user name that is missing', PATHS.env, /COMFYUI_USERNAME=.*\n/, '', 'key-missing'],
+    ['a password that is empty', PATHS.env, /COMFYUI_PASSWORD=.*/, 'COMFYUI_PASSWORD=', 'key-empty'],
+    [
+      'a password that is a placeholder',
+      PATHS.env,
+      /COMFYUI_PASSWORD=.*/,
+      'COMFYUI_PASSWORD=changeme',
+      'placeholder',
+    ],
+    ['a token file that is empty', PATHS.token, /.*/s, '', 'key-empty'],
+    ['a key of another file', PATHS.generated, /.*/s, 'A=b\n', 'key-missing'],
+  ])('%s', (_, path, from, to, code) => {
+    tree.edit(path, from, to);
+    const done = obey(tree.run('audit'), code);
+    expect(done.stderr).toBe('');
+    expect(done.status).toBe(0);
+    expect(tree.run('audit').json.status).toBe('clean');
+  });
+
+  it('a key that no part of the credential fills: from the environment', () => {
+    tree.edit(PATHS.env, /HF_TOKEN=.*/, 'HF_TOKEN=');
+    expect(found(tree.run('audit'), 'key-empty')[0]?.remedy).toContain(' --variable HF_TOKEN ');
+  });
+
+  it('a required part that nobody gave: from a file', () => {
+    tree.write(
+      'comfyui-auth.yml',
+      'version: 1\nservices:\n  a:\n    authority: t\n    env: { file: e, required: [COMFYUI_PASSWORD] }\n' +
+        '    locations: [{ path: t, kind: token-file, holds: bearer }]\n',
+    );
+    tree.write('t', tree.bearer);
+    tree.write('e', 'A=b\n');
+    const [finding] = found(tree.run('sync'), 'key-missing');
+    expect(finding?.remedy).toContain(' --password-file FILE');
+  });
+});
