@@ -79,6 +79,9 @@ function filled({ kind, args, service, root }: WordContext): string {
   return `${sync} --variable ${args.key}   # with ${args.key} in the environment`;
 }
 
+/** The beginning of every line that sets a key, for sed: indented, exported, blanks before `=`. */
+const lineOf = (key: unknown) => `^([[:space:]]*(export[[:space:]]+)?${key}[[:space:]]*=[[:blank:]]*)`;
+
 /** The words of findings about files and what stands in them. */
 export const fileWords: WordTable<FileCode> = {
   'file-missing': ({ path, service, root }) => ({
@@ -143,7 +146,7 @@ export const fileWords: WordTable<FileCode> = {
   }),
   'variable-unread': ({ path, args }) => ({
     message: `nothing reads ${args.key} (${path}): setting it changes nothing`,
-    remedy: `sed -i '/^${args.key}=/d' ${path}`,
+    remedy: `sed -i -E '/${lineOf(args.key)}/d' ${path}`,
   }),
   'env-shadowed': ({ path, args }) => ({
     message: `${args.key} is set differently in this shell: Compose would take that instead of ${path}`,
@@ -188,6 +191,6 @@ export const fileWords: WordTable<FileCode> = {
   }),
   'login-disabled': ({ path, args }) => ({
     message: `${args.key} in ${path} switches the login off`,
-    remedy: `sed -i 's/^${args.key}=.*/${args.key}=true/' ${path}`,
+    remedy: `sed -i -E 's/${lineOf(args.key)}.*/\\1true/' ${path}`,
   }),
 };

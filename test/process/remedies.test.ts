@@ -53,3 +53,24 @@ describe('the remedy of a key without a value, done as it says, mends it', () =>
     expect(finding?.remedy).toContain(' --password-file FILE');
   });
 });
+
+describe('the remedy of a line, done as it says, mends the line and no other', () => {
+  it.each(['COMFYUI_LOGIN_ENABLED=', 'export COMFYUI_LOGIN_ENABLED=', '  COMFYUI_LOGIN_ENABLED='])(
+    'login-disabled: %s',
+    (line) => {
+      tree.edit(PATHS.env, 'COMFYUI_LOGIN_ENABLED=true', `${line}false\nNOT_COMFYUI_LOGIN_ENABLED=false`);
+      expect(obey(tree.run('audit'), 'login-disabled').status).toBe(0);
+      expect(tree.read(PATHS.env)).toContain(`\n${line}true\nNOT_COMFYUI_LOGIN_ENABLED=false\n`);
+    },
+  );
+
+  it.each(['VERBOSE_LOGGING=', 'export VERBOSE_LOGGING=', '\tVERBOSE_LOGGING=', 'VERBOSE_LOGGING = '])(
+    'variable-unread: %j',
+    (line) => {
+      const before = tree.read(PATHS.env);
+      tree.edit(PATHS.env, /^/, `${line}true\n`);
+      expect(obey(tree.run('audit'), 'variable-unread').status).toBe(0);
+      expect(tree.read(PATHS.env)).toBe(before);
+    },
+  );
+});
