@@ -173,14 +173,26 @@ export const fileWords: WordTable<FileCode> = {
     message: `${path} is missing: the first visitor of /login chooses the password, and "?token=" opens everything`,
     remedy: `comfyui-auth sync${root}${service}`,
   }),
-  'password-file-malformed': ({ path, args, service, root }) => ({
-    message: `${path} ${PASSWORD_HINTS[String(args.hint)] ?? 'is malformed'}`,
-    remedy: `comfyui-auth sync${root}${service}`,
-  }),
-  'guest-mode-on': ({ path }) => ({
-    message: `${path} switches guest mode on: anyone may read everything and queue prompts`,
-    remedy: `rm ${path}   # then restart ComfyUI`,
-  }),
+  'password-file-malformed': ({ kind, path, args, service, root }) =>
+    kind === 'server'
+      ? {
+          message: `the PASSWORD file of ${path} ${PASSWORD_HINTS[String(args.hint)] ?? 'is malformed'}`,
+          remedy: `comfyui-auth audit${root}${service}   # mend the login/PASSWORD that this server reads, then restart it`,
+        }
+      : {
+          message: `${path} ${PASSWORD_HINTS[String(args.hint)] ?? 'is malformed'}`,
+          remedy: `comfyui-auth sync${root}${service}`,
+        },
+  'guest-mode-on': ({ kind, path }) =>
+    kind === 'server'
+      ? {
+          message: `${path} lets guests in: anyone may read everything and queue prompts`,
+          remedy: `rm login/GUEST_MODE   # in the folder of this ComfyUI; then restart it`,
+        }
+      : {
+          message: `${path} switches guest mode on: anyone may read everything and queue prompts`,
+          remedy: `rm ${path}   # then restart ComfyUI`,
+        },
   'session-key-open': ({ path }) => ({
     message: `${path} can be read by other users of this host: they can forge sessions`,
     remedy: `chmod go= ${path}`,

@@ -23,3 +23,13 @@ it('quotes a path for a command line', () => {
   const one = finding('session-key-open', { location: { path: "/r/it's here", kind: 'file' } });
   expect(wordsOf(one, '/r', '/r').remedy).toBe(`chmod go= 'it'\\''s here'`);
 });
+
+it.each(['guest-mode-on', 'password-file-malformed'] as const)('%s of a server speaks of no file', (code) => {
+  const url = 'http://127.0.0.1:8188';
+  const one = finding(code, { location: { path: url, kind: 'server' }, args: { hint: 'no-username' } });
+  const { message, remedy } = wordsOf(one, '/r', '/r');
+  expect(message).toContain(url);
+  expect(remedy).not.toContain(url);
+  expect(remedy).toContain('restart it');
+  expect(remedy).not.toContain('comfyui-auth sync');
+});
