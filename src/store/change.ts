@@ -1,7 +1,11 @@
+import { accessSync, constants } from 'node:fs';
+import { dirname } from 'node:path';
 import { Exit, Failure } from '../model/failure.ts';
 import type { Owner } from '../model/layout.ts';
+import { missingFolders } from './folder.ts';
 import { type FileIdentity, type RegularFile, readRegular, sameIdentity } from './read-file.ts';
 import { replaceable, unreadable } from './replace.ts';
+import { attempt, errnoOf } from './system-call.ts';
 import { HAS_OWNERS, NEW_FILE_MODE } from './write-new.ts';
 
 /** One file of a plan, as a command hands it in. */
@@ -39,6 +43,36 @@ function changedUnderneath(path: string): Failure {
   });
 }
 
+/** The Failure for a file that an attribute keeps from everybody, root included. */
+export function attributeProtects(path: string): Failure {
+  return new Failure({
+    code: 'write-failed',
+    exit: Exit.rolledBack,
+    message: `${path}: cannot be changed, an attribute protects it (EPERM)`,
+    remedy: `Look at \`lsattr ${path}\`; \`chattr -i\` or \`-a\` takes the attribute away.`,
+    location: { path },
+  });
+}
+
+/**
+ * Gives the file that stands at a path, where it can be replaced, or undefined where a new one can be made. Only
+ * looks, so that a plan can ask before anything is written. Throws a Failure: what `replaceable` throws; exit 5
+ * `write-failed` where the folder, or the one that it would be made in, cannot be written to.
+ */
+export function requireReplaceable(path: string): RegularFile | undefined {
+  const old = replaceable(path);
+  const folder = dirname(missingFolders(path)[0] ?? path);
+  attempt('write into it', folder, () => accessSync(folder, constants.W_OK | constants.X_OK));
+  if (old === undefined) return undefined;
+  try {
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    // A file that is only read-only can be replaced all the same.
+    if (errnoOf(error) === 'EPERM') throw attributeProtects(path);
+  }
+  return old;
+}
+
 /** Throws a Failure unless the file is still the one that was read. */
 export function requireUnchanged(path: string, expected: FileIdentity | null): void {
   const found = readRegular(path);
@@ -58,7 +92,7 @@ export function requireUnchanged(path: string, expected: FileIdentity | null): v
 export function checkChange(change: FileChange): CheckedChange | undefined {
   const { path, content, expected, validate } = change;
   validate?.(content);
-  const old = replaceable(path) ?? null;
+  const old = requireReplaceable(path) ?? null;
   const same = old === null || expected === null ? old === expected : sameIdentity(old.identity, expected);
   if (!same) throw changedUnderneath(path);
   const mode = change.mode ?? old?.mode ?? NEW_FILE_MODE;

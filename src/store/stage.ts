@@ -1,7 +1,6 @@
 import { closeSync, constants, linkSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Exit, Failure } from '../model/failure.ts';
-import type { CheckedChange } from './change.ts';
+import { attributeProtects, type CheckedChange } from './change.ts';
 import { accessFor, makeFolder, syncFolder } from './folder.ts';
 import type { RegularFile } from './read-file.ts';
 import { mountPoint } from './replace.ts';
@@ -18,19 +17,12 @@ export interface StagedChange extends CheckedChange {
 const NO_LINK = ['EPERM', 'EACCES', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EMLINK'];
 
 /** An immutable file refuses to be linked, opened for writing and replaced alike; a protected one only the first. */
-function requireReplaceable(path: string): void {
+function requireMutable(path: string): void {
   const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
   try {
     closeSync(openSync(path, flags));
   } catch (error) {
-    if (errnoOf(error) !== 'EPERM') return;
-    throw new Failure({
-      code: 'write-failed',
-      exit: Exit.rolledBack,
-      message: `${path}: cannot be changed, an attribute protects it (EPERM)`,
-      remedy: `Look at \`lsattr ${path}\`; \`chattr -i\` or \`-a\` takes the attribute away.`,
-      location: { path },
-    });
+    if (errnoOf(error) === 'EPERM') throw attributeProtects(path);
   }
 }
 
@@ -47,7 +39,7 @@ function keepOld(path: string, kept: string, old: RegularFile): void {
         throw error;
       });
     }
-    requireReplaceable(path);
+    requireMutable(path);
     writeNew(kept, old.bytes, old.mode, old.owner);
   }
 }

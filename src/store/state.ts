@@ -78,7 +78,7 @@ const refusal = (message: string, remedy: string, path?: string): Failure =>
     ...(path !== undefined && { location: { path } }),
   });
 
-const OUR_NAMES = /^(?:\.gitignore|lock|lock\.held|backups|\.?journal\.json(?:\..*)?)$/;
+const OUR_NAMES = /^(?:\.gitignore|lock|lock\.held|backups|journal\.json|journal\.new)$/;
 
 /** Whether nobody else keeps anything in a folder: it is empty, or was a state folder before. */
 function isOurs(path: string): boolean {
