@@ -63,9 +63,13 @@ async function main(): Promise<void> {
   const inputs = readInputs(raw);
   const { result, text } = await runCommand(inputs);
   for (const line of text) core.info(neutral(line));
-  annotate(result.findings, result.root);
+  annotate(result.findings, {
+    root: result.root,
+    cwd: world.cwd,
+    workspace: process.env.GITHUB_WORKSPACE,
+  });
   setOutputs(result, resultJson(result, world.clock.monotonicMs() - start, world.cwd));
-  if (inputs.summary) await writeSummary(result);
+  if (inputs.summary) await writeSummary(result, world.cwd);
   if (result.exitCode !== 0) {
     core.setFailed(`comfyui-auth ${inputs.command}: ${result.status} (exit code ${result.exitCode})`);
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as core from '@actions/core';
 import type { ExitCode } from '../model/failure.ts';
 import { type Finding, reaches } from '../model/finding.ts';
-import { annotationOf, type SummaryShape, summaryOf } from '../report/github.ts';
+import { annotationOf, type SummaryShape, summaryOf, type Whereabouts } from '../report/github.ts';
 
 /** What outputs are made of, whatever the command was. */
 export interface Outcome extends SummaryShape {
@@ -44,9 +44,9 @@ export function setOutputs(outcome: Outcome, report: string): void {
 const SAY = { notice: core.notice, warning: core.warning, error: core.error };
 
 /** One annotation a finding, at its file and line. */
-export function annotate(findings: readonly Finding[], root: string): void {
+export function annotate(findings: readonly Finding[], where: Whereabouts): void {
   for (const one of findings) {
-    const { level, title, message, file, line } = annotationOf(one, root, process.env.GITHUB_WORKSPACE);
+    const { level, title, message, file, line } = annotationOf(one, where);
     SAY[level](message, {
       title,
       ...(file !== undefined && { file }),
@@ -56,7 +56,7 @@ export function annotate(findings: readonly Finding[], root: string): void {
 }
 
 /** Appends the job summary, where the runner has one. */
-export async function writeSummary(outcome: Outcome): Promise<void> {
+export async function writeSummary(outcome: Outcome, cwd: string): Promise<void> {
   if (!process.env.GITHUB_STEP_SUMMARY) return;
-  await core.summary.addRaw(summaryOf(outcome)).write();
+  await core.summary.addRaw(summaryOf(outcome, cwd)).write();
 }

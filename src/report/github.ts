@@ -24,9 +24,19 @@ const LEVELS: Record<Severity, Annotation['level']> = {
   critical: 'error',
 };
 
+/** Where a run of the action takes place. */
+export interface Whereabouts {
+  /** The folder of the deployment. */
+  root: string;
+  /** The working folder of the step. */
+  cwd: string;
+  /** The folder that annotations are relative to. */
+  workspace: string | undefined;
+}
+
 /** A finding as an annotation at its file and line. */
-export function annotationOf(finding: Finding, root: string, workspace: string | undefined): Annotation {
-  const { message, remedy } = wordsOf(finding, root, root);
+export function annotationOf(finding: Finding, { root, cwd, workspace }: Whereabouts): Annotation {
+  const { message, remedy } = wordsOf(finding, root, cwd);
   const way = workspace === undefined ? undefined : relative(workspace, finding.location?.path ?? root);
   const inside = way !== undefined && !way.startsWith('..') && !isAbsolute(way) && way !== '';
   const line = finding.location?.line;
@@ -106,9 +116,9 @@ function serviceSummary(service: SummaryService, root: string): string {
 }
 
 /** The job summary: what was done, a table for each service, then the findings. Names and fingerprints only. */
-export function summaryOf(result: SummaryShape): string {
+export function summaryOf(result: SummaryShape, cwd: string): string {
   const findings = result.findings.map((one) => {
-    const { message, remedy } = wordsOf(one, result.root, result.root);
+    const { message, remedy } = wordsOf(one, result.root, cwd);
     const place = one.location === undefined ? '' : placeText(one.location, result.root);
     return [one.severity, one.code, place, `${message} → ${remedy}`];
   });

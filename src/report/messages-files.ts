@@ -1,3 +1,4 @@
+import { shellWord } from './place.ts';
 import type { WordContext, WordTable } from './words.ts';
 
 type FileCode =
@@ -88,45 +89,45 @@ export const fileWords: WordTable<FileCode> = {
     message: `${path} is missing`,
     remedy: `comfyui-auth sync${root}${service}`,
   }),
-  'not-a-file': ({ path, args }) => ({
+  'not-a-file': ({ path, target, args, service, root }) => ({
     message: `${path} is ${args.what ?? 'no regular file'}; Docker makes a folder where the source of a file mount is missing`,
-    remedy: `ls -ld ${path}   # then move it away and run comfyui-auth sync`,
+    remedy: `ls -ld ${target}   # then move it away and run comfyui-auth sync${root}${service}`,
   }),
-  'file-unreadable': ({ path, args }) => ({
+  'file-unreadable': ({ path, target, args }) => ({
     message: `${path} cannot be read (${args.reason})`,
-    remedy: `ls -l ${path}   # then run as a user that may read it`,
+    remedy: `ls -l ${target}   # then run as a user that may read it`,
   }),
-  'mode-too-open': ({ path, args }) => ({
+  'mode-too-open': ({ path, target, args }) => ({
     message: `${path} has mode ${args.mode}: other users of this host can read the secret`,
-    remedy: `chmod go= ${path}`,
+    remedy: `chmod go= ${target}`,
   }),
-  'owner-wrong': ({ path, args }) => ({
+  'owner-wrong': ({ path, target, args }) => ({
     message: `${path} cannot be read by ComfyUI's user ${args.uid}:${args.gid} (it belongs to ${args.owner}): ComfyUI-Login fails to load, and the server runs open`,
-    remedy: `chown ${args.uid}:${args.gid} ${path}`,
+    remedy: `chown ${args.uid}:${args.gid} ${target}`,
   }),
   'owner-unknown': ({ path, args }) => ({
     message: `${path} is readable by user ${args.owner} alone; whether ComfyUI runs as that user is not declared`,
     remedy: `add owner: "UID:GID" to the service in comfyui-auth.yml   # comfyui-auth init writes one`,
   }),
-  'tracked-by-git': ({ path }) => ({
+  'tracked-by-git': ({ path, folder }) => ({
     message: `${path} is tracked by git: the secret is in every clone`,
-    remedy: `git rm --cached ${path}   # ignore it, then choose a new password`,
+    remedy: `git -C ${folder} rm --cached ${shellWord(path)}   # ignore it, then choose a new password`,
   }),
   'in-workspace': ({ path }) => ({
     message: `${path} lies in the job's workspace: the next checkout deletes it where git ignores it`,
     remedy: 'keep the deployment outside GITHUB_WORKSPACE, and name it with "root"',
   }),
-  'backup-stale': ({ path, args }) => ({
+  'backup-stale': ({ path, target, args }) => ({
     message: `${path} is a backup with another bearer${args.found === undefined ? '' : ` (${args.found})`}; putting it back would break the service`,
-    remedy: `rm ${path}`,
+    remedy: `rm ${target}`,
   }),
   'journal-pending': ({ args, root }) => ({
     message: `an interrupted "${args.command}" (${args.phase}) left ${args.files} file(s) to finish or put back`,
     remedy: `comfyui-auth sync${root}`,
   }),
-  'env-file-rejected': ({ path, args, root }) => ({
+  'env-file-rejected': ({ path, target, args, root }) => ({
     message: `${readerOf(args.reader)} refuses ${path}: ${reasonOf(args.reason)}`,
-    remedy: `comfyui-auth explain ${path}${root}   # then mend the line by hand`,
+    remedy: `comfyui-auth explain ${target}${root}   # then mend the line by hand`,
   }),
   'key-missing': (context) => ({
     message: `${context.args.key} is missing in ${context.path}`,
@@ -144,9 +145,9 @@ export const fileWords: WordTable<FileCode> = {
     message: `${args.key} stands ${args.count} times in ${path}; most readers take the last`,
     remedy: `comfyui-auth sync${root}${service}`,
   }),
-  'variable-unread': ({ path, args }) => ({
+  'variable-unread': ({ path, target, args }) => ({
     message: `nothing reads ${args.key} (${path}): setting it changes nothing`,
-    remedy: `sed -i -E '/${lineOf(args.key)}/d' ${path}`,
+    remedy: `sed -i -E '/${lineOf(args.key)}/d' ${target}`,
   }),
   'env-shadowed': ({ path, args }) => ({
     message: `${args.key} is set differently in this shell: Compose would take that instead of ${path}`,
@@ -165,9 +166,9 @@ export const fileWords: WordTable<FileCode> = {
       `${args.character === undefined ? '' : ` (because of ${args.character})`}: ${reasonOf(args.reason)}`,
     remedy: 'choose a password of A–Z a–z 0–9 - _, or take that reader out of "readers" in comfyui-auth.yml',
   }),
-  'conf-malformed': ({ path }) => ({
+  'conf-malformed': ({ path, target }) => ({
     message: `${path} is no JSON object`,
-    remedy: `mend it by hand, or move it away: mv ${path} ${path}.broken`,
+    remedy: `mend it by hand, or move it away: mv ${target} ${target}.broken`,
   }),
   'password-file-missing': ({ path, service, root }) => ({
     message: `${path} is missing: the first visitor of /login chooses the password, and "?token=" opens everything`,
@@ -183,7 +184,7 @@ export const fileWords: WordTable<FileCode> = {
           message: `${path} ${PASSWORD_HINTS[String(args.hint)] ?? 'is malformed'}`,
           remedy: `comfyui-auth sync${root}${service}`,
         },
-  'guest-mode-on': ({ kind, path }) =>
+  'guest-mode-on': ({ kind, path, target }) =>
     kind === 'server'
       ? {
           message: `${path} lets guests in: anyone may read everything and queue prompts`,
@@ -191,18 +192,18 @@ export const fileWords: WordTable<FileCode> = {
         }
       : {
           message: `${path} switches guest mode on: anyone may read everything and queue prompts`,
-          remedy: `rm ${path}   # then restart ComfyUI`,
+          remedy: `rm ${target}   # then restart ComfyUI`,
         },
-  'session-key-open': ({ path }) => ({
+  'session-key-open': ({ path, target }) => ({
     message: `${path} can be read by other users of this host: they can forge sessions`,
-    remedy: `chmod go= ${path}`,
+    remedy: `chmod go= ${target}`,
   }),
-  'legacy-password-file': ({ path }) => ({
+  'legacy-password-file': ({ path, target }) => ({
     message: `${path} is an old PASSWORD file: it replaces login/PASSWORD at the next start`,
-    remedy: `rm ${path}`,
+    remedy: `rm ${target}`,
   }),
-  'login-disabled': ({ path, args }) => ({
+  'login-disabled': ({ path, target, args }) => ({
     message: `${args.key} in ${path} switches the login off`,
-    remedy: `sed -i -E 's/${lineOf(args.key)}.*/\\1true/' ${path}`,
+    remedy: `sed -i -E 's/${lineOf(args.key)}.*/\\1true/' ${target}`,
   }),
 };

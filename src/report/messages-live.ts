@@ -74,16 +74,16 @@ export const liveWords: WordTable<LiveCode> = {
     message: `${path} refuses the bearer: the process is older than its PASSWORD file, or holds another credential`,
     remedy: 'docker compose up -d --force-recreate   # a restart alone does not read .env again',
   }),
-  'password-refused': ({ path }) => ({
+  'password-refused': ({ path, service, root }) => ({
     message: `the login form of ${path} refuses the password`,
-    remedy: 'comfyui-auth audit',
+    remedy: `comfyui-auth audit${root}${service}`,
   }),
-  'header-malformed': ({ path, args }) => ({
+  'header-malformed': ({ path, args, service, root }) => ({
     message:
       args.sent === false
         ? 'the bearer holds a blank or a line end: no request can carry it'
         : `${path} answers 500 to the bearer: a blank or a line end may stand in it`,
-    remedy: 'comfyui-auth audit',
+    remedy: `comfyui-auth audit${root}${service}`,
   }),
   'origin-required': ({ path }) => ({
     message: `${path} accepts the bearer only with its own Origin: ComfyUI runs with --enable-cors-header`,

@@ -8,6 +8,11 @@ export function shortPath(path: string, root: string): string {
   return way === '' ? '.' : way.startsWith('..') || isAbsolute(way) ? path : way;
 }
 
+/** Quotes a word for a shell where it needs that. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 /** `path:line key`, as far as known. */
 export function placeText(place: Place, root: string): string {
   const line = place.line === undefined ? '' : `:${place.line}`;

@@ -11,8 +11,12 @@ export interface WordContext {
   args: FindingArgs;
   /** What the place is, where the finding has one. */
   kind: LocationKind | undefined;
-  /** The path as people read it, quoted for a command line where need be. */
+  /** The path as people read it, for messages: relative to the deployment's folder. */
   path: string;
+  /** The path for commands: relative to the working folder or absolute, quoted for a shell where need be. */
+  target: string;
+  /** The deployment's folder for commands, as `target`. */
+  folder: string;
   /** `--service NAME `, with its blank, or nothing. */
   service: string;
   /** ` --root DIR`, with its blank, where it is not the working folder. */

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CLI, cleanEnv, Deployment, found, PATHS, type Ran } from './deployment.ts';
+import { CLI, cleanEnv, Deployment, found, PATHS, type Ran, runBundle } from './deployment.ts';
 
 let tree: Deployment;
 beforeEach(() => {
@@ -9,7 +10,7 @@ beforeEach(() => {
 afterEach(() => tree.remove());
 
 /** Does what a finding says, in a shell; `comfyui-auth` is the built command. */
-function obey(ran: Ran, code: string, cwd = tree.root) {
+function obey(ran: Ran, code: string, cwd = tmpdir()) {
   const remedy = found(ran, code)[0]?.remedy ?? '';
   const script = remedy.replace(/^comfyui-auth /, `'${process.execPath}' '${CLI}' `);
   return spawnSync('sh', ['-c', script], { cwd, env: cleanEnv(), encoding: 'utf8' });
@@ -73,4 +74,24 @@ describe('the remedy of a line, done as it says, mends the line and no other', (
       expect(tree.read(PATHS.env)).toBe(before);
     },
   );
+});
+
+describe('a remedy, done in the folder in which the audit was run, acts on the file that is meant', () => {
+  it.each(['', 'docker-configurations', '..'])('from root/%s', (folder) => {
+    tree.write(PATHS.token, tree.bearer, 0o644);
+    const cwd = tree.path(folder);
+    const ran = runBundle(CLI, ['audit', '--json', '--root', tree.root], { cwd });
+    expect(obey(ran, 'mode-too-open', cwd).stderr).toBe('');
+    expect(tree.run('audit').json.status).toBe('clean');
+  });
+
+  it.each(['', '..'])('git, from root/%s', (folder) => {
+    const git = (...args: string[]) => spawnSync('git', ['-C', tree.root, ...args], { encoding: 'utf8' });
+    git('init', '-q');
+    git('add', '-f', PATHS.env);
+    const cwd = tree.path(folder);
+    const ran = runBundle(CLI, ['audit', '--json', '--root', tree.root], { cwd });
+    expect(obey(ran, 'tracked-by-git', cwd).stderr).toBe('');
+    expect(git('ls-files').stdout).toBe('');
+  });
 });

@@ -33,3 +33,12 @@ it.each(['guest-mode-on', 'password-file-malformed'] as const)('%s of a server s
   expect(remedy).toContain('restart it');
   expect(remedy).not.toContain('comfyui-auth sync');
 });
+
+it('names a file in a remedy from the folder in which the command was given', () => {
+  const one = finding('legacy-password-file', { location: { path: '/r/a/PASSWORD', kind: 'file' } });
+  const said = (cwd: string) => wordsOf(one, '/r', cwd);
+  expect(said('/elsewhere')).toMatchObject({ remedy: 'rm /r/a/PASSWORD' });
+  expect(said('/')).toMatchObject({ remedy: 'rm r/a/PASSWORD' });
+  expect(said('/r/a').remedy).toBe('rm PASSWORD');
+  expect(said('/elsewhere').message).toMatch(/^a\/PASSWORD is/);
+});
