@@ -53,11 +53,12 @@ function checkHandedIn(source: SourceParts, known: readonly Secret[]): void {
   const refuse = (code: string, message: string, remedy: string): never => {
     throw new Failure({ code, exit: Exit.usage, message: `${source.origin}: ${message}`, remedy });
   };
-  if (source.username !== undefined && !isUsableUsername(source.username)) {
+  const { username = DEFAULT_USERNAME } = source;
+  if (!isUsableUsername(username) || isPlaceholder(username)) {
     refuse(
       'username-unusable',
-      'the user name has blanks at its ends or a line end',
-      'give a user name of one line',
+      'the user name has blanks at its ends or a line end, or is a placeholder',
+      'give a real user name of one line',
     );
   }
   const fault = source.password === undefined ? undefined : passwordFault(source.password);

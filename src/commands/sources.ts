@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isPlaceholder } from '../env-file/placeholder.ts';
 import { MIN_SECRET_KEY_BYTES } from '../model/bcrypt.ts';
@@ -20,10 +21,19 @@ export interface SourceParts {
 /** One trailing line end is no part of a secret in a file; nor is it on stdin. */
 const withoutLineEnd = (text: string) => text.replace(/\r?\n$/, '');
 
+/** Where a link leads: Kubernetes gives each secret as one. What leads nowhere stays as it is named. */
+function followed(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
 /** The text of a secret file. Throws a Failure that names the file and what asked for it; never its content. */
 export function readSecretFile(path: string, asked: string, cwd: string): string {
   const absolute = resolve(cwd, path);
-  const found = readRegular(absolute, { maxBytes: 64 * 1024 });
+  const found = readRegular(followed(absolute), { maxBytes: 64 * 1024 });
   const fail = (why: string, exit: 2 | 3): never => {
     throw new Failure({
       code: 'secret-file-unreadable',

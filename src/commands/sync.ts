@@ -198,11 +198,7 @@ class Sync {
       }
       // Nothing to do: then not even the lock is touched.
       const idle = plan.changes.length === 0;
-      // A hard link, or a folder that cannot be written to. A run that is not done yet has such links of its own; and
-      // a real change looks again under the lock.
-      if (this.#request.dryRun && interrupted.length === 0) {
-        for (const { path } of plan.changes) replaceable(path);
-      }
+      if (this.#request.dryRun && interrupted.length === 0) requirePlaces(plan);
       if (idle || this.#request.dryRun) {
         const findings = [...(await this.#remaining(drafted)), ...interrupted];
         return this.#result(drafted, idle ? 'unchanged' : 'planned', findings);
@@ -230,6 +226,14 @@ class Sync {
       lock.release();
     }
   }
+}
+
+/**
+ * Throws for a hard link, or a folder that cannot be written to. Only where nobody else is at work: a run that is
+ * not done yet has such links of its own. A real change looks again under the lock.
+ */
+function requirePlaces(plan: Plan): void {
+  for (const { path } of plan.changes) replaceable(path);
 }
 
 /**

@@ -58,6 +58,23 @@ describe('a password with odd characters', () => {
     expect(tree.run('audit').json.services[0].pair).toBe('verified');
   });
 
+  it('in a file behind a link, as Kubernetes makes them', () => {
+    tree.write('..data/password', `${tree.password}\n`);
+    symlinkSync('..data/password', tree.path('password'));
+    symlinkSync('nowhere', tree.path('lost'));
+    const sync = (file: string) => tree.runWith({ env: { COMFYUI_PASSWORD_FILE: tree.path(file) } }, 'sync');
+    expect(sync('password').json.status).toBe('unchanged');
+    expect(sync('lost')).toMatchObject({ code: 2, json: { error: { code: 'secret-file-unreadable' } } });
+  });
+
+  it('beside a user who is called like a placeholder', () => {
+    const env = { COMFYUI_USERNAME: 'example', COMFYUI_PASSWORD: tree.password };
+    expect(tree.runWith({ env }, 'sync')).toMatchObject({
+      code: 2,
+      json: { error: { code: 'username-unusable' } },
+    });
+  });
+
   const stdins: [name: string, bytes: Buffer, code: string][] = [
     ['73 bytes', Buffer.from(freshSecret('x'.repeat(73))), 'password-too-long'],
     ['a NUL', Buffer.from(`${freshSecret()}\0x`), 'password-unusable'],
