@@ -1,8 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
-import { Refusal } from './exit.ts';
-
-/** More than any secret or setting needs; a larger file is a wrong path. */
-const MAX_FILE_BYTES = 64 * 1024;
+import { readSecretText } from '../src/store/secret-file.ts';
+import { ContainerExit, Refusal } from './exit.ts';
 
 const TRUE = ['true', '1', 'yes', 'on'];
 const FALSE = ['false', '0', 'no', 'off'];
@@ -76,8 +73,8 @@ export function oneOf<const W extends string>(
 }
 
 /**
- * A variable that may also be handed in as a file, `X_FILE` (container.md §4): both set is refused,
- * empty is unset, one trailing newline is cut. A CR stays: it is diagnosed where the value is judged.
+ * A variable that may also be handed in as a file, `X_FILE` (container.md §4): both set is refused, empty is
+ * unset, one trailing newline is cut. A CR in the variable itself stays: it is diagnosed where the value is judged.
  */
 export function textOrFile(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const direct = text(env, name);
@@ -89,37 +86,20 @@ export function textOrFile(env: NodeJS.ProcessEnv, name: string): string | undef
       remedy: `remove one of the two from the container's environment`,
     });
   }
-  const value = path === undefined ? direct : readText(`${name}_FILE`, path);
-  const cut = value?.replace(/\n$/, '');
-  return cut === '' ? undefined : cut;
+  const value = path === undefined ? direct?.replace(/\n$/, '') : readText(`${name}_FILE`, path);
+  return value === '' ? undefined : value;
 }
 
 function readText(name: string, path: string): string {
-  try {
-    const stats = statSync(path);
-    if (!stats.isFile()) {
-      throw wrong(
-        name,
-        `names ${path}, which is no file`,
-        'mount a file there (Docker makes a folder of a missing one)',
-      );
-    }
-    if (stats.size > MAX_FILE_BYTES) {
-      throw wrong(
-        name,
-        `names ${path}, which is too large for a secret`,
-        'name the file that holds only the secret',
-      );
-    }
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
-  } catch (error) {
-    if (error instanceof Refusal) throw error;
-    const { code = 'not UTF-8' } = error as NodeJS.ErrnoException;
-    const reason = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'not UTF-8' : code;
-    throw wrong(
-      name,
-      `names ${path}, which cannot be read (${reason})`,
-      'mount the file so that the container’s first process can read it',
-    );
-  }
+  const found = readSecretText(path);
+  if (found.ok) return found.text;
+  const forbidden = found.why === 'forbidden';
+  throw new Refusal({
+    code: 'setting-invalid',
+    ...(forbidden && { exit: ContainerExit.permission }),
+    message: `${name} names ${path}, which ${found.words}`,
+    remedy: forbidden
+      ? 'mount it so that the container’s first process can read it'
+      : 'mount the secret there, as a file of its own (Docker makes a folder of a missing one)',
+  });
 }

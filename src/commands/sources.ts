@@ -1,11 +1,9 @@
-import { isUtf8 } from 'node:buffer';
-import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isPlaceholder } from '../env-file/placeholder.ts';
 import { MIN_SECRET_KEY_BYTES } from '../model/bcrypt.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import { Secret } from '../model/secret.ts';
-import { readRegular } from '../store/read-file.ts';
+import { readSecretText, withoutLineEnd } from '../store/secret-file.ts';
 import type { HandedIn, World } from './world.ts';
 
 /** The parts that one source gives (contract.md, Where secrets come from). */
@@ -18,37 +16,18 @@ export interface SourceParts {
   bearer?: Secret;
 }
 
-/** One trailing line end is no part of a secret in a file; nor is it on stdin. */
-const withoutLineEnd = (text: string) => text.replace(/\r?\n$/, '');
-
-/** Where a link leads: Kubernetes gives each secret as one. What leads nowhere stays as it is named. */
-function followed(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
-
 /** The text of a secret file. Throws a Failure that names the file and what asked for it; never its content. */
 export function readSecretFile(path: string, asked: string, cwd: string): string {
   const absolute = resolve(cwd, path);
-  const found = readRegular(followed(absolute), { maxBytes: 64 * 1024 });
-  const fail = (why: string, exit: 2 | 3): never => {
-    throw new Failure({
-      code: 'secret-file-unreadable',
-      exit,
-      message: `${asked}: ${absolute} ${why}`,
-      remedy: 'name a regular file that this user may read and that holds the secret and nothing else',
-      location: { path: absolute },
-    });
-  };
-  if (found.kind === 'missing') return fail('is not there', Exit.usage);
-  if (found.kind === 'not-a-file') return fail(`is ${found.what}`, Exit.usage);
-  if (found.kind === 'unreadable') return fail(`cannot be read (${found.code})`, Exit.unknown);
-  if (!isUtf8(found.bytes)) return fail('is not UTF-8 text', Exit.usage);
-  const text = withoutLineEnd(found.bytes.toString('utf8'));
-  return text === '' ? fail('is empty', Exit.usage) : text;
+  const found = readSecretText(absolute);
+  if (found.ok && found.text !== '') return found.text;
+  throw new Failure({
+    code: 'secret-file-unreadable',
+    exit: found.ok || found.why === 'unusable' ? Exit.usage : Exit.unknown,
+    message: `${asked}: ${absolute} ${found.ok ? 'is empty' : found.words}`,
+    remedy: 'name a regular file that this user may read and that holds the secret and nothing else',
+    location: { path: absolute },
+  });
 }
 
 /** `--password-stdin`, `--password-file`, `--bearer-file`: together one source; undefined where none was given. */

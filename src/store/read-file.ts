@@ -7,6 +7,7 @@ import {
   lstatSync,
   openSync,
   readFileSync,
+  statSync,
 } from 'node:fs';
 import type { Owner } from '../model/layout.ts';
 import { errnoOf } from './system-call.ts';
@@ -43,7 +44,8 @@ export type ReadResult =
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 
 // Absent on Windows. NONBLOCK: opening a FIFO must not wait for a writer.
-const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
 
 /** What something is that is no regular file; undefined for a regular file. */
 function otherKind(stats: BigIntStats): string | undefined {
@@ -84,15 +86,16 @@ function readOpened(fd: number, maxBytes: number): ReadResult {
 }
 
 /**
- * Reads a regular file with its identity. Never throws, follows no symbolic link, opens nothing that is no
- * regular file, and never waits. A parent that is no folder makes the path unreadable (`ENOTDIR`), not
+ * Reads a regular file with its identity. Never throws, follows no symbolic link unless `follow` is given, opens
+ * nothing that is no regular file, and never waits. A parent that is no folder makes the path unreadable (`ENOTDIR`), not
  * missing: it could not be created either.
  */
-export function readRegular(path: string, options: { maxBytes?: number } = {}): ReadResult {
+export function readRegular(path: string, options: { maxBytes?: number; follow?: boolean } = {}): ReadResult {
+  const { follow = false } = options;
   try {
-    const what = otherKind(lstatSync(path, { bigint: true }));
+    const what = otherKind((follow ? statSync : lstatSync)(path, { bigint: true }));
     if (what !== undefined) return { kind: 'not-a-file', what };
-    const fd = openSync(path, READ_FLAGS);
+    const fd = openSync(path, follow ? READ_FLAGS : READ_FLAGS | NO_FOLLOW);
     try {
       return readOpened(fd, options.maxBytes ?? DEFAULT_MAX_BYTES);
     } finally {

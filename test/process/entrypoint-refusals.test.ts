@@ -67,12 +67,12 @@ describe('a setting that cannot be meant is refused (78), by its name and with a
     [
       'a missing secret file',
       { COMFYUI_PASSWORD_FILE: '/nowhere/pw' },
-      /COMFYUI_PASSWORD_FILE names \/nowhere\/pw.*ENOENT/,
+      /COMFYUI_PASSWORD_FILE names \/nowhere\/pw, which is not there/,
     ],
     [
       'a folder as secret file',
       { COMFYUI_PASSWORD_FILE: '/tmp' },
-      /COMFYUI_PASSWORD_FILE names \/tmp, which is no file/,
+      /COMFYUI_PASSWORD_FILE names \/tmp, which is a folder/,
     ],
     ['a user name of two lines', { COMFYUI_USERNAME: 'a\nb' }, /COMFYUI_USERNAME/],
     ['73 bytes', { COMFYUI_PASSWORD: 'x'.repeat(73) }, /COMFYUI_PASSWORD has more than 72 bytes/],
