@@ -1,8 +1,10 @@
-import { Exit, type ExitCode, Failure, worstExit } from '../model/failure.ts';
+import type { Credential } from '../model/credential.ts';
+import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
 import { type Finding, finding } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
-import type { Check, ProbeReport, ProbeStatus } from '../probe/check.ts';
-import { prove } from '../probe/gate.ts';
+import { assertOrigin, readAddress } from '../probe/address.ts';
+import type { Check, ProbeFinding, ProbeReport, ProbeStatus } from '../probe/check.ts';
+import { checkRefusals, prove } from '../probe/gate.ts';
 import { FileSnapshot, observe } from './gather.ts';
 import { resolveCredential } from './resolve.ts';
 import { outerSource, secretKey } from './sources.ts';
@@ -48,36 +50,53 @@ const EXIT_OF: Record<ProbeStatus, ExitCode> = {
 /** The status that stands for several services: the one that matters most. */
 const STATUS_ORDER: readonly ProbeStatus[] = ['open', 'refused', 'down', 'not-ready', 'unknown', 'proved'];
 
-async function probeService(
-  service: ServiceLayout,
-  request: ProbeRequest,
-  world: World,
-): Promise<{ url: string; report: ProbeReport }> {
+/** One server to ask, and what to ask it with; no credential where the files hold none that fits. */
+interface Question {
+  service: ServiceLayout;
+  url: string;
+  credential?: Credential;
+}
+
+/** What there is to ask one service. Throws a Failure where the source or the address cannot be used. */
+async function questionFor(service: ServiceLayout, request: ProbeRequest, world: World): Promise<Question> {
   const { key } = secretKey(request.handedIn, world);
   const outer = outerSource(request.handedIn, world);
   const observations = observe(service, new FileSnapshot());
   const resolution = await resolveCredential({ service, observations, outer, key, world });
   const { bearer, password, username } = resolution;
-  if (bearer === undefined) {
-    throw new Failure({
-      code: 'credential-unknown',
-      exit: Exit.usage,
-      message: `service "${service.name}": there is no bearer to ask with; the files hold none that fits`,
-      remedy: 'see "comfyui-auth audit", or hand one in with --bearer-file FILE',
-    });
-  }
   const url = request.url ?? service.url;
+  readAddress(url);
+  assertOrigin(service.origin);
+  if (bearer === undefined) return { service, url };
   // A password that does not fit the bearer would only be refused by the form: the files are at fault, not the server.
   const usable = resolution.pair === 'verified' ? password : undefined;
-  let said = '';
-  const report = await prove({
+  return {
+    service,
     url,
     credential: { username, bearer, ...(usable !== undefined && { password: usable }) },
-    rounds: request.rounds,
-    timeoutMs: request.timeoutMs,
+  };
+}
+
+/** Asks one server for its proof; without a credential only whether it lets in who has none. */
+async function ask(question: Question, request: ProbeRequest, world: World): Promise<ProbeReport> {
+  const { service, url, credential } = question;
+  const target = {
+    url,
     clock: world.clock,
     ...(service.origin !== undefined && { origin: service.origin }),
     ...(request.signal !== undefined && { signal: request.signal }),
+  };
+  if (credential === undefined) {
+    const report = await checkRefusals(target);
+    const lacking: ProbeFinding = { code: 'credential-unknown', args: {} };
+    return { ...report, findings: [...report.findings, lacking] };
+  }
+  let said = '';
+  return prove({
+    ...target,
+    credential,
+    rounds: request.rounds,
+    timeoutMs: request.timeoutMs,
     onProgress({ elapsedMs, state, round }) {
       // One line when something changes; what repeats is no news.
       const line = state === 'proved' ? `round ${round} of ${request.rounds} good` : state;
@@ -85,7 +104,6 @@ async function probeService(
       said = line;
     },
   });
-  return { url, report };
 }
 
 /** Asks the running servers: refused without a credential, accepted with it. Writes nothing. */
@@ -95,11 +113,18 @@ export async function probe(request: ProbeRequest, world: World): Promise<ProbeR
   const outer = outerSource(request.handedIn, world);
   if (outer !== undefined) requireOneService(layout, chosen, request, outer.origin);
   if (request.url !== undefined) requireOneService(layout, chosen, request, '--url');
+  // All that can be wrong on this side comes first: a failure must not take with it what a server has answered.
+  const questions: Question[] = [];
+  for (const service of chosen) questions.push(await questionFor(service, request, world));
   const services: ProbedService[] = [];
   const findings: Finding[] = [];
-  for (const service of chosen) {
-    const { url, report } = await probeService(service, request, world);
+  const exits: ExitCode[] = [];
+  for (const question of questions) {
+    const { service, url } = question;
+    const report = await ask(question, request, world);
     const { status, checks, readyAfterMs } = report;
+    exits.push(EXIT_OF[status]);
+    if (question.credential === undefined) exits.push(Exit.usage);
     services.push({
       name: service.name,
       url,
@@ -115,7 +140,7 @@ export async function probe(request: ProbeRequest, world: World): Promise<ProbeR
   return {
     command: 'probe',
     status: STATUS_ORDER.find((status) => statuses.includes(status)) ?? 'unknown',
-    exitCode: worstExit(statuses.map((status) => EXIT_OF[status])),
+    exitCode: worstExit(exits),
     root: layout.root,
     services,
     findings,

@@ -1,3 +1,4 @@
+import { Secret } from '../model/secret.ts';
 import type { ProbeFinding, ProbeReport, ProbeStatus } from './check.ts';
 import { askRound, type Round } from './round.ts';
 import { type ProbeTarget, stepsFor } from './steps.ts';
@@ -86,4 +87,15 @@ export async function prove(options: GateOptions): Promise<ProbeReport> {
 /** The cheap part of a round (no credential, empty token, wrong bearer, bearer), once: for health checks. */
 export async function checkOnce(target: ProbeTarget): Promise<ProbeReport> {
   return reportOf(await askRound(stepsFor(target), 'cheap', target.tryMs ?? TRY_MS, target.clock));
+}
+
+/**
+ * What can be asked of a server without its credential: whether it lets in who has none, once. A server that refuses
+ * is `unknown`, for nothing is proved. Throws a `Failure` where url or origin are unusable.
+ */
+export async function checkRefusals(target: Omit<ProbeTarget, 'credential'>): Promise<ProbeReport> {
+  const nobody = { username: '', bearer: new Secret('') };
+  const steps = stepsFor({ ...target, credential: nobody });
+  const round = await askRound(steps, 'refusals', target.tryMs ?? TRY_MS, target.clock);
+  return { ...reportOf(round), status: round.status === 'proved' ? 'unknown' : round.status };
 }

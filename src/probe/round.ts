@@ -3,10 +3,11 @@ import { CHECK_IDS, type Check, type CheckId, type ProbeFinding, type ProbeStatu
 import type { Steps } from './steps.ts';
 import type { Settled } from './verdict.ts';
 
-/** How far a round goes: the cheap part, all that may be repeated, or also what is done once per gate. */
-export type Depth = 'cheap' | 'repeated' | 'full';
+/** How far a round goes: what must be refused, the cheap part, all that may be repeated, or also what is done once per gate. */
+export type Depth = 'refusals' | 'cheap' | 'repeated' | 'full';
 
 const REACH: Record<Depth, readonly CheckId[]> = {
+  refusals: ['anonymous', 'empty-token', 'wrong-bearer'],
   cheap: ['anonymous', 'empty-token', 'wrong-bearer', 'bearer'],
   repeated: ['anonymous', 'empty-token', 'wrong-bearer', 'bearer', 'login-page'],
   full: CHECK_IDS,

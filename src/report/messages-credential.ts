@@ -75,8 +75,14 @@ export const credentialWords: WordTable<CredentialCode> = {
     message: `${args.name} is ${args.reason === 'short' ? 'shorter than 32 bytes' : 'a placeholder'}: it is not used, and a new bearer is random`,
     remedy: `set ${args.name} to the output of: openssl rand -hex 32`,
   }),
-  'credential-unknown': ({ path, service, root }) => ({
-    message: `no secret was handed in, and ${path} holds none`,
-    remedy: `comfyui-auth sync${root}${service} --password-file FILE`,
-  }),
+  'credential-unknown': ({ kind, path, service, root }) =>
+    kind === 'server'
+      ? {
+          message: `there is no bearer to ask ${path} with: none was handed in, and the files hold none that fits`,
+          remedy: `comfyui-auth audit${root}${service}   # says what they hold; or hand one in with --bearer-file FILE`,
+        }
+      : {
+          message: `no secret was handed in, and ${path} holds none`,
+          remedy: `comfyui-auth sync${root}${service} --password-file FILE`,
+        },
 };
