@@ -198,7 +198,7 @@ class Sync {
       }
       // Nothing to do: then not even the lock is touched.
       const idle = plan.changes.length === 0;
-      if (this.#request.dryRun && interrupted.length === 0) requirePlaces(plan);
+      requirePlaces(plan, () => journalFindings(this.#layout.root, this.#world).length > 0);
       if (idle || this.#request.dryRun) {
         const findings = [...(await this.#remaining(drafted)), ...interrupted];
         return this.#result(drafted, idle ? 'unchanged' : 'planned', findings);
@@ -229,11 +229,18 @@ class Sync {
 }
 
 /**
- * Throws for a hard link, or a folder that cannot be written to. Only where nobody else is at work: a run that is
- * not done yet has such links of its own. A real change looks again under the lock.
+ * Throws for a hard link, or a folder that cannot be written to. A run that is not done yet has such links of its
+ * own: while there is its journal nothing is said, and where it has just ended a second look is taken.
  */
-function requirePlaces(plan: Plan): void {
-  for (const { path } of plan.changes) replaceable(path);
+function requirePlaces(plan: Plan, otherAtWork: () => boolean): void {
+  for (const { path } of plan.changes) {
+    try {
+      replaceable(path);
+    } catch {
+      if (otherAtWork()) return;
+      replaceable(path);
+    }
+  }
 }
 
 /**
