@@ -1,4 +1,5 @@
 import { isAbsolute } from 'node:path';
+import { ALIASES } from '../src/model/credential.ts';
 import type { Owner } from '../src/model/layout.ts';
 import { Secret } from '../src/model/secret.ts';
 import { duration, flag, oneOf, text, textOrFile, wholeNumber } from './environment.ts';
@@ -40,14 +41,7 @@ export interface Settings {
 /** The variables that hold a part of the credential, under all their names (domain.md §3), or a key. */
 const PARTS = ['COMFYUI_USERNAME', 'COMFYUI_PASSWORD', 'COMFYUI_BEARER_TOKEN'] as const;
 const KEYS = ['COMFYUI_AUTH_SECRET_KEY', 'SECRET_KEY'] as const;
-const ALIASES: Readonly<Record<string, (typeof PARTS)[number]>> = {
-  COMFYUI_RAW_TOKEN: 'COMFYUI_PASSWORD',
-  QWEN_API_USER_TOKEN: 'COMFYUI_PASSWORD',
-  raw_token: 'COMFYUI_PASSWORD',
-  COMFYUI_API_TOKEN: 'COMFYUI_BEARER_TOKEN',
-  COMFYUI_AUTH_TOKEN: 'COMFYUI_BEARER_TOKEN',
-  bcrypt_hash: 'COMFYUI_BEARER_TOKEN',
-};
+const NAMES = { password: 'COMFYUI_PASSWORD', bearer: 'COMFYUI_BEARER_TOKEN' } as const;
 const SCRUBBED = [...PARTS, ...KEYS, ...Object.keys(ALIASES)].flatMap((name) => [name, `${name}_FILE`]);
 
 /** Secrets of others that ComfyUI needs: they stay in its environment, and are kept out of the log. */
@@ -172,7 +166,8 @@ function notices(env: NodeJS.ProcessEnv): string[] {
   for (const name of ['RESTART_BUDGET', 'RESTART_BACKOFF']) {
     if (text(env, name) !== undefined) found.push(`${name} is not read: ComfyUI is not restarted here`);
   }
-  for (const [alias, name] of Object.entries(ALIASES)) {
+  for (const [alias, part] of Object.entries(ALIASES)) {
+    const name = NAMES[part];
     const set = (variable: string) => text(env, variable) ?? text(env, `${variable}_FILE`);
     if (set(alias) !== undefined && set(name) === undefined) {
       found.push(`${alias} is not read here: hand its value in as ${name}`);

@@ -171,11 +171,30 @@ function unusable(inputs: Inputs, password: Secret): Finding | undefined {
   });
 }
 
+/** Every secret that the sources and the files hold, good or damaged; placeholders are none. */
+function heldSecrets({ observations, outer, key }: Inputs): Secret[] {
+  const deployed = (['password', 'bearer'] as const).flatMap((part) =>
+    distinctValues(observations, part, undefined).map((one) => one.value),
+  );
+  return [outer?.password, outer?.bearer, key, ...deployed]
+    .filter((one) => one !== undefined)
+    .filter((one) => !isPlaceholder(one.reveal()));
+}
+
 /**
  * Decides which credential stands for a service (contract.md, "Which bearer stands"). Computes no new bearer.
  * Throws a Failure (exit 2) where what was handed in cannot be used.
  */
 export async function resolveCredential(inputs: Inputs): Promise<Resolution> {
+  const { world } = inputs;
+  for (const secret of heldSecrets(inputs)) world.learned?.(secret);
+  const resolution = await decide(inputs);
+  // One that was derived stands in no file yet.
+  if (resolution.bearer !== undefined) world.learned?.(resolution.bearer);
+  return resolution;
+}
+
+async function decide(inputs: Inputs): Promise<Resolution> {
   const source = chooseSource(inputs);
   const username = source?.username ?? deployedUsername(inputs);
   if (source === undefined) {
@@ -215,5 +234,7 @@ export async function resolveCredential(inputs: Inputs): Promise<Resolution> {
 /** The bearer to write: what stands, or a fresh one for a password that has none. */
 export async function settledBearer(resolution: Resolution, world: World): Promise<Secret | undefined> {
   if (resolution.bearer !== undefined || resolution.password === undefined) return resolution.bearer;
-  return world.bcrypt.hash(resolution.password, randomSalt());
+  const bearer = await world.bcrypt.hash(resolution.password, randomSalt());
+  world.learned?.(bearer);
+  return bearer;
 }

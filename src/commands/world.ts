@@ -1,3 +1,4 @@
+import type { Secret } from '../model/secret.ts';
 import type { BcryptPort } from '../platform/bcrypt-pool.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { ProcessPort } from '../platform/process.ts';
@@ -13,6 +14,8 @@ export interface World {
   stdin(): Promise<string>;
   /** Says on stderr what is being done, where that takes more than a moment. */
   progress(line: string): void;
+  /** Hears of every secret that a command finds or makes, before anything could print it; the action masks them. */
+  learned?(secret: Secret): void;
 }
 
 /** Which deployment a command is about; what every command takes. */

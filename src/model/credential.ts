@@ -12,6 +12,16 @@ export interface Credential {
   bearer: Secret;
 }
 
+/** Other names of environment variables under which a part goes (domain.md §3). */
+export const ALIASES: Readonly<Record<string, Exclude<Part, 'username'>>> = {
+  COMFYUI_RAW_TOKEN: 'password',
+  QWEN_API_USER_TOKEN: 'password',
+  raw_token: 'password',
+  COMFYUI_API_TOKEN: 'bearer',
+  COMFYUI_AUTH_TOKEN: 'bearer',
+  bcrypt_hash: 'bearer',
+};
+
 export const DEFAULT_USERNAME = 'admin';
 
 const MIN_PASSWORD_LENGTH = 8;
