@@ -16,6 +16,10 @@ export const ContainerExit = {
 
 export type ContainerExitCode = (typeof ContainerExit)[keyof typeof ContainerExit];
 
+/** The exit code for a file that could not be read or written: 77 where a permission is missing, else 74. */
+export const exitOfErrno = (errno: string): ContainerExitCode =>
+  errno === 'EACCES' || errno === 'EPERM' ? ContainerExit.permission : ContainerExit.io;
+
 export interface RefusalDetails {
   /** A stable word for scripts, e.g. `pair-mismatch`. */
   code: string;

@@ -9,9 +9,10 @@ import { Secret } from '../src/model/secret.ts';
 import { makeFolder } from '../src/store/folder.ts';
 import { type ReadResult, readRegular } from '../src/store/read-file.ts';
 import { replaceFile, replaceInPlace } from '../src/store/replace.ts';
+import { errnoOf } from '../src/store/system-call.ts';
 import { removeFile } from '../src/store/write-new.ts';
 import type { DeployedCredential } from './credential.ts';
-import { ContainerExit, Refusal } from './exit.ts';
+import { exitOfErrno, Refusal } from './exit.ts';
 
 /** Read by ComfyUI's user, and by nobody else. */
 const MODE = 0o600;
@@ -65,6 +66,7 @@ function readable(path: string): ReadResult {
   if (found.kind === 'unreadable') {
     throw new Refusal({
       code: 'file-unreadable',
+      exit: exitOfErrno(found.code),
       message: `${path} cannot be read (${found.code})`,
       remedy: `look at owner and mode (ls -ld ${path}), or start the container as root`,
     });
@@ -75,7 +77,7 @@ function readable(path: string): ReadResult {
 /**
  * Makes the PASSWORD file hold the credential, in canonical bytes, for ComfyUI's user alone; a file that is
  * right already is not touched. Removes the old file and, unless guests are asked for, GUEST_MODE. Throws a
- * `Refusal` (74) where anything cannot be written.
+ * `Refusal` (74, 77) where anything cannot be written.
  */
 export function provisionPassword(
   files: LoginFiles,
@@ -108,7 +110,7 @@ export function writeFileFor(path: string, bytes: Buffer, owner: Owner): void {
   }
 }
 
-/** Runs something that writes; its `Failure` becomes the container's `Refusal` for I/O (74). */
+/** Runs something that writes; its `Failure` becomes the container's `Refusal` for I/O or a permission (74, 77). */
 export function writing<T>(path: string, write: () => T): T {
   try {
     return write();
@@ -116,7 +118,7 @@ export function writing<T>(path: string, write: () => T): T {
     if (!(error instanceof Failure)) throw error;
     throw new Refusal({
       code: error.code,
-      exit: ContainerExit.io,
+      exit: exitOfErrno(errnoOf(error.cause)),
       message: error.message,
       remedy: error.remedy === '' ? `look at ${path} and its folder` : error.remedy,
       cause: error,

@@ -103,6 +103,7 @@ export async function checkReadable(context: PythonContext, path: string): Promi
   if (result.code === 0) return;
   throw new Refusal({
     code: 'file-unreadable',
+    exit: ContainerExit.permission,
     message: `ComfyUI’s user (${context.user?.uid}) cannot read ${path}: the login node would fail to load, and ComfyUI would serve anyone`,
     remedy: 'let that user pass each folder above the file (mode x), or change COMFYUI_UID',
   });

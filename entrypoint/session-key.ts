@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Owner } from '../src/model/layout.ts';
 import { readRegular } from '../src/store/read-file.ts';
-import { Refusal } from './exit.ts';
+import { exitOfErrno, Refusal } from './exit.ts';
 import { writeFileFor, writing } from './password-file.ts';
 
 /** `<Fernet key>,<date without a time zone>`, as ComfyUI-Login writes and reads it. */
@@ -13,13 +13,20 @@ export const sessionKeyPath = (nodeFolder: string): string => join(nodeFolder, '
 
 /**
  * Refuses a key file on which the node's import would fail, which opens the server (container.md O5, O6, O7).
- * Gives whether there is a key.
+ * Gives whether there is a key. Throws a `Refusal` (78; 74 or 77 where it cannot be read).
  */
 export function checkSessionKey(path: string): boolean {
   const found = readRegular(path);
   if (found.kind === 'missing') return false;
-  const fault =
-    found.kind === 'file' ? faultOf(found.bytes) : found.kind === 'unreadable' ? found.code : found.what;
+  if (found.kind === 'unreadable') {
+    throw new Refusal({
+      code: 'file-unreadable',
+      exit: exitOfErrno(found.code),
+      message: `${path} cannot be read (${found.code})`,
+      remedy: `look at owner and mode (ls -ld ${path}), or start the container as root`,
+    });
+  }
+  const fault = found.kind === 'file' ? faultOf(found.bytes) : `is ${found.what}`;
   if (fault === undefined) return true;
   throw new Refusal({
     code: 'session-key-broken',
@@ -42,7 +49,7 @@ function faultOf(bytes: Buffer): string | undefined {
 
 /**
  * Leaves a key that ComfyUI's user alone can read: whoever reads it forges sessions. `renew` makes a new one,
- * which ends all sessions (container.md F11, F12). Throws a `Refusal` (74) where it cannot be written.
+ * which ends all sessions (container.md F11, F12). Throws a `Refusal` (74, 77) where it cannot be written.
  */
 export function provisionSessionKey(path: string, owner: Owner, renew: boolean): void {
   writing(path, () => {

@@ -4,7 +4,7 @@ import type { Child } from './child.ts';
 import type { Health } from './health.ts';
 import type { Log } from './log.ts';
 import type { Stopper } from './stop.ts';
-import { messageOf, refusalOf } from './verdict.ts';
+import { endedUnproven, messageOf, refusalOf } from './verdict.ts';
 
 /** Good rounds in a row that make the proof (reliability.md §3). */
 const ROUNDS = 3;
@@ -33,7 +33,7 @@ export interface Supervision {
 /**
  * Watches a child from its start to its end: proves that it is protected, says `ready`, proves it again and
  * again, and kills it where it is open. Gives the child's exit code; throws a `Refusal` (69, 76, 78) where it
- * was stopped for a reason of ours.
+ * was stopped for a reason of ours, or ended well before it was proven, which is no success (69).
  */
 export async function supervise(supervision: Supervision): Promise<number> {
   const { child, stopper, health, log } = supervision;
@@ -57,7 +57,10 @@ export async function supervise(supervision: Supervision): Promise<number> {
     health.enter('STOPPING', { reason: 'asked to stop' });
     log.info('stopping', 'asked ComfyUI to stop');
   }
-  return ended;
+  const proved = health.state === 'READY' || health.state === 'DEGRADED';
+  const code = await ended;
+  if (code === 0 && !proved && !stopper.asked.aborted) throw endedUnproven();
+  return code;
 }
 
 /** The report for which the child must not go on; undefined where it has ended or is to be stopped. */

@@ -45,3 +45,12 @@ export function refusalOf({ status, findings }: ProbeReport, url: string): Refus
       });
   }
 }
+
+/** Why a child that ended with 0 before its proof is no success. */
+export const endedUnproven = () =>
+  new Refusal({
+    code: 'ended-unproven',
+    exit: ContainerExit.neverReady,
+    message: 'never ready: the command ended by itself before it was proven',
+    remedy: 'look above for why it ended; the command behind `run --` must be ComfyUI, in the foreground',
+  });

@@ -30,6 +30,7 @@ export function attempt<T>(doing: string, path: string, call: () => T): T {
       message: `${path}: could not ${doing} (${errno})`,
       remedy: REMEDIES[errno] ?? 'Look at the disk and the folder, then run the same command again.',
       location: { path },
+      cause: error,
     });
   }
 }

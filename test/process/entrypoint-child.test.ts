@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cheapHash, Deployment, freshPassword } from './entrypoint-harness.ts';
+import { cheapHash, Deployment, freshPassword, UNPROVEN } from './entrypoint-harness.ts';
 
 const password = freshPassword();
 const hash = cheapHash(password);
@@ -84,7 +84,7 @@ test('the token, the password and the keys never show up, in no form', async () 
     process.stdout.write('flood ' + ${JSON.stringify(hash)}.repeat(5000) + '.\\n');`,
   );
   const { code, output, stdout } = await deployment.end(['run', '--', process.execPath, script], env);
-  expect(code).toBe(0);
+  expect(code).toBe(UNPROVEN);
   expect(output.match(/out \[secret\]|out "\[secret\]"/g)).toHaveLength(values.length * 6);
   expect(output.match(/err \[secret\]|err "\[secret\]"/g)).toHaveLength(values.length * 6);
   for (const value of values) expect(output).not.toContain(value.slice(7));
@@ -103,7 +103,7 @@ test('what the node prints of its token at its start is blacked out', async () =
 describe('how the child ends is how the container ends', () => {
   test.each([
     ['by itself', 'exit 7', 7],
-    ['well', 'exit 0', 0],
+    ['well, but before any proof: it was never ready', 'exit 0', UNPROVEN],
     ['killed', 'kill -9 $$', 137],
     ['interrupted', 'kill -2 $$', 130],
   ])('%s', async (_, script, expected) => {
@@ -178,6 +178,13 @@ describe('a start that does not come to a proof', () => {
     expect(output).toMatch(/^refused: never ready: .*\(down, exit 69\)$/m);
   });
 
+  test('it ends well by itself: no success, 69, and that is said', async () => {
+    const { code, output } = await deployment.end(shell('sleep 1'));
+    expect(code).toBe(UNPROVEN);
+    expect(output).toMatch(/^refused: never ready: .*\(ended-unproven, exit 69\)$/m);
+    expect(deployment.healthcheck().code).toBe(1);
+  });
+
   test('it reads another PASSWORD file: 78', async () => {
     const other = await Deployment.make();
     writeFileSync(other.password, `${cheapHash(freshPassword())}\nada`);
@@ -218,6 +225,6 @@ test('LOG_FORMAT=json: every event is one line of JSON, `ready` among them', asy
 });
 
 test('an event begins a line of its own, even where the child left one open', async () => {
-  const { stdout } = await deployment.end(shell('printf "half a line"'));
-  expect(stdout).toMatch(/half a line\nexit: ended with 0\n$/);
+  const { stdout } = await deployment.end(shell('printf "half a line"; exit 3'));
+  expect(stdout).toMatch(/half a line\nexit: ended with 3\n$/);
 });

@@ -1,11 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { linkSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import bcrypt from 'bcryptjs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { derivedSalt } from '../../src/model/bcrypt.ts';
 import { asShellExpands } from '../../src/model/forensics.ts';
 import { Secret } from '../../src/model/secret.ts';
-import { cheapHash, Deployment, freshPassword } from './entrypoint-harness.ts';
+import { cheapHash, Deployment, freshPassword, UNPROVEN } from './entrypoint-harness.ts';
 
 let deployment: Deployment;
 beforeEach(async () => {
@@ -24,7 +25,7 @@ describe('the credential at boot, row by row', () => {
     const hash = cheapHash(freshPassword());
     onDisk(`${cheapHash(freshPassword())}\nold`);
     const { code, output } = await boot({ COMFYUI_BEARER_TOKEN: hash, COMFYUI_USERNAME: 'ada' });
-    expect(code).toBe(0);
+    expect(code).toBe(UNPROVEN);
     expect(stored()).toEqual([hash, 'ada']);
     expect(output).toMatch(/login form cannot be tested/);
     expect(output).not.toContain(hash);
@@ -34,7 +35,7 @@ describe('the credential at boot, row by row', () => {
     const password = freshPassword();
     const hash = cheapHash(password);
     const { code, output } = await boot({ COMFYUI_BEARER_TOKEN: hash, COMFYUI_PASSWORD: password });
-    expect(code).toBe(0);
+    expect(code).toBe(UNPROVEN);
     expect(stored()).toEqual([hash, 'admin']);
     expect(output).not.toMatch(/cannot be tested/);
   });
@@ -52,7 +53,7 @@ describe('the credential at boot, row by row', () => {
   test('a password that opens the deployed hash keeps it, byte for byte and unwritten', async () => {
     const password = freshPassword();
     onDisk(`${cheapHash(password)}\nada`);
-    expect((await boot({ COMFYUI_PASSWORD: password })).code).toBe(0);
+    expect((await boot({ COMFYUI_PASSWORD: password })).code).toBe(UNPROVEN);
     const before = { bytes: stored(), mtime: statSync(deployment.password).mtimeMs, key: readKey() };
     const { output } = await boot({ COMFYUI_PASSWORD: password });
     expect(output).toMatch(/kept/);
@@ -63,7 +64,7 @@ describe('the credential at boot, row by row', () => {
     const password = freshPassword();
     onDisk(`${cheapHash(freshPassword())}\nada`);
     const { code, output } = await boot({ COMFYUI_PASSWORD: password });
-    expect(code).toBe(0);
+    expect(code).toBe(UNPROVEN);
     const [hash = '', username] = stored();
     expect(bcrypt.compareSync(password, hash)).toBe(true);
     expect(username).toBe('ada');
@@ -76,7 +77,7 @@ describe('the credential at boot, row by row', () => {
       const password = freshPassword();
       const key = 'k'.repeat(16) + freshPassword() + 'k'.repeat(16);
       const env = { COMFYUI_PASSWORD: password, [name]: key, COMFYUI_SERVICE: 'qwen' };
-      expect((await boot(env)).code).toBe(0);
+      expect((await boot(env)).code).toBe(UNPROVEN);
       const expected = bcrypt.hashSync(password, derivedSalt(new Secret(key), 'qwen', 'admin'));
       expect(stored()).toEqual([expected, 'admin']);
     },
@@ -97,7 +98,7 @@ describe('the credential at boot, row by row', () => {
     const hash = cheapHash(freshPassword());
     onDisk(`${hash}\nada`);
     const { code, output } = await boot({});
-    expect(code).toBe(0);
+    expect(code).toBe(UNPROVEN);
     expect(output).toMatch(/warning: no credential was handed in/);
     expect(stored()).toEqual([hash, 'ada']);
   });
@@ -147,7 +148,7 @@ describe('how a value is handed in', () => {
 
   test('as a file, whose one trailing newline is cut', async () => {
     const hash = cheapHash(freshPassword());
-    expect((await boot({ COMFYUI_BEARER_TOKEN_FILE: secretFile(`${hash}\n`) })).code).toBe(0);
+    expect((await boot({ COMFYUI_BEARER_TOKEN_FILE: secretFile(`${hash}\n`) })).code).toBe(UNPROVEN);
     expect(stored()[0]).toBe(hash);
   });
 
@@ -169,7 +170,7 @@ describe('how a value is handed in', () => {
       COMFYUI_PASSWORD: '',
       COMFYUI_BEARER_TOKEN_FILE: secretFile('\n'),
     });
-    expect(code).toBe(0);
+    expect(code).toBe(UNPROVEN);
     expect(output).toMatch(/no credential was handed in/);
   });
 
@@ -185,7 +186,7 @@ describe('the files of the login node', () => {
     const hash = cheapHash(freshPassword());
     const legacy = join(deployment.comfyui, 'PASSWORD');
     writeFileSync(legacy, `${hash}\nada`);
-    expect((await boot({})).code).toBe(0);
+    expect((await boot({})).code).toBe(UNPROVEN);
     expect(stored()).toEqual([hash, 'ada']);
     expect(statSync(legacy, { throwIfNoEntry: false })).toBeUndefined();
   });
@@ -197,7 +198,7 @@ describe('the files of the login node', () => {
   ])('a file with %s is written canonically, for ComfyUI’s user alone', async (_, written) => {
     const hash = cheapHash(freshPassword());
     onDisk(written(hash));
-    expect((await boot({})).code).toBe(0);
+    expect((await boot({})).code).toBe(UNPROVEN);
     expect(stored()).toEqual([hash, written(hash).includes('ada') ? 'ada' : 'admin']);
     expect(statSync(deployment.password).mode & 0o777).toBe(0o600);
   });
@@ -224,6 +225,20 @@ describe('the files of the login node', () => {
     expect(readKey()).not.toBe(old);
     expect(readKey()).toMatch(/^[A-Za-z0-9_-]{43}=,\d{4}-/);
   });
+
+  test.runIf(process.getuid?.() === 0)(
+    'a PASSWORD file that may not be written ends in 77',
+    async (context) => {
+      onDisk(`${cheapHash(freshPassword())}\nada`);
+      const attribute = (sign: string) => spawnSync('chattr', [`${sign}i`, deployment.password]).status;
+      if (attribute('+') !== 0) context.skip('this file system has no attributes');
+      onTestFinished(() => void attribute('-'));
+      const { code, output } = await boot({ COMFYUI_BEARER_TOKEN: cheapHash(freshPassword()) });
+      attribute('-');
+      expect(output).toMatch(/EPERM/);
+      expect(code).toBe(77);
+    },
+  );
 
   test('a PASSWORD file that cannot be written ends in 74', async () => {
     const hash = cheapHash(freshPassword());

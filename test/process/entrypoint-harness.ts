@@ -28,6 +28,9 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** The end of a run whose command ended well before any proof: nothing of ours was wrong, but it was never ready. */
+export const UNPROVEN = 69;
+
 /** A ComfyUI folder in whose `venv/bin/python` the stand-in plays Python. */
 export class Deployment {
   readonly folder = mkdtempSync(join(tmpdir(), 'entrypoint-'));

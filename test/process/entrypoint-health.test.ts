@@ -105,10 +105,10 @@ test('anybody in the container may read it, and nothing in it is secret', async 
 test('where RUN_DIR cannot be written to it stands below /tmp, and that is said', async () => {
   const env = { RUN_DIR: '/proc/nowhere' };
   const folder = `/tmp/comfyui-auth-${process.getuid?.()}`;
-  const { output } = await deployment.end(['run', '--', 'true'], env);
+  const { output } = await deployment.end(['run', '--', 'false'], env);
   expect(output).toContain(`health in ${folder}\n`);
   const { stdout } = deployment.healthcheck([], env);
-  expect(stdout).toMatch(/has ended: exit 0/);
+  expect(stdout).toMatch(/has ended: exit 1/);
   rmSync(join(folder, 'health.json'), { force: true });
 });
 

@@ -11,7 +11,13 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { AnonymousProber, cheapHash, Deployment, freshPassword } from '../process/entrypoint-harness.ts';
+import {
+  AnonymousProber,
+  cheapHash,
+  Deployment,
+  freshPassword,
+  UNPROVEN,
+} from '../process/entrypoint-harness.ts';
 import { requires } from './capability.ts';
 
 // ComfyUI runs as another user than the entrypoint: only root can arrange that.
@@ -45,7 +51,7 @@ describe.skipIf(skipped)('ComfyUI as another user', () => {
       ['run', '--', 'sh', '-c', `id -u > '${said}'; id -G >> '${said}'`],
       ids,
     );
-    expect(code).toBe(0);
+    expect(code).toBe(UNPROVEN);
     expect(readFileSync(said, 'utf8')).toBe(`${USER}\n${USER + 1}\n`);
     const own = { uid: USER, gid: USER + 1, mode: 0o600 };
     expect(ownerAndMode(deployment.password)).toEqual(own);
@@ -60,11 +66,11 @@ describe.skipIf(skipped)('ComfyUI as another user', () => {
     expect(await running.stop()).toBe(0);
   });
 
-  test('O3 it cannot reach PASSWORD: 78 before the start', async () => {
+  test('O3 it cannot reach PASSWORD: 77 before the start', async () => {
     chmodSync(deployment.login, 0o700);
     const { code, output } = await deployment.end(['run'], ids);
     expect(output).toMatch(/user \(12345\) cannot read .*PASSWORD/);
-    expect(code).toBe(78);
+    expect(code).toBe(77);
     expect(prober.oks).toBe(0);
   });
 
@@ -75,7 +81,7 @@ describe.skipIf(skipped)('ComfyUI as another user', () => {
     expect(prober.openMs).toBeLessThanOrEqual(300);
   });
 
-  test('O3 the entrypoint itself cannot read PASSWORD: 78 before the start', () => {
+  test('O3 the entrypoint itself cannot read PASSWORD: 77 before the start', () => {
     mkdirSync(deployment.run, { mode: 0o777 });
     chmodSync(deployment.run, 0o777);
     chmodSync(deployment.password, 0o600);
@@ -86,7 +92,7 @@ describe.skipIf(skipped)('ComfyUI as another user', () => {
       encoding: 'utf8',
     });
     expect(stdout).toMatch(/PASSWORD cannot be read \(EACCES\)/);
-    expect(status).toBe(78);
+    expect(status).toBe(77);
   });
 
   const inNamespace = (script: string) =>
@@ -104,7 +110,7 @@ describe.skipIf(skipped)('ComfyUI as another user', () => {
     const { status } = inNamespace(
       `mount --bind '${source}' '${deployment.password}' && ${words} exec ${argv}`,
     );
-    expect(status).toBe(0);
+    expect(status).toBe(UNPROVEN);
     expect(readFileSync(source, 'utf8')).toBe(`${hash}\nada`);
     expect({ ...ownerAndMode(source), inode: statSync(source).ino }).toEqual({
       ...{ uid: USER, gid: USER + 1, mode: 0o600 },
@@ -114,7 +120,7 @@ describe.skipIf(skipped)('ComfyUI as another user', () => {
 
   test('COMFYUI_UID without root is refused, unless it is the same user', async () => {
     chownSync(deployment.folder, USER, USER + 1);
-    for (const [uid, expected] of Object.entries({ '1': 78, [USER]: 0 })) {
+    for (const [uid, expected] of Object.entries({ '1': 78, [USER]: UNPROVEN })) {
       for (const path of [deployment.password, deployment.login]) chownSync(path, USER, USER + 1);
       const { status } = spawnSync(process.execPath, deployment.argv('run', '--', 'true'), {
         env: deployment.env({ COMFYUI_UID: uid }),
@@ -123,6 +129,20 @@ describe.skipIf(skipped)('ComfyUI as another user', () => {
       });
       expect(status).toBe(expected);
     }
+  });
+
+  test('a secret file that its user may not read ends in 77', () => {
+    chownSync(deployment.folder, USER, USER + 1);
+    const secret = join(deployment.folder, 'secret');
+    writeFileSync(secret, freshPassword(), { mode: 0o600 });
+    const { status, stdout } = spawnSync(process.execPath, deployment.argv('run', '--', 'true'), {
+      env: deployment.env({ COMFYUI_PASSWORD_FILE: secret }),
+      uid: USER,
+      gid: USER + 1,
+      encoding: 'utf8',
+    });
+    expect(stdout).toMatch(/COMFYUI_PASSWORD_FILE names .* which cannot be read \(EACCES\)/);
+    expect(status).toBe(77);
   });
 });
 
