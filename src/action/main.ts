@@ -12,11 +12,8 @@ import { resultJson } from '../report/json.ts';
 import { auditText, probeText, syncText } from '../report/results.ts';
 import { actionProcess } from './exec.ts';
 import { type Inputs, readInputs, readSecrets } from './inputs.ts';
-import { maskSecrets } from './mask.ts';
+import { mask, maskStep } from './mask.ts';
 import { annotate, type Outcome, setOutputs, writeSummary } from './outputs.ts';
-
-/** Variables of the step that may hold a part of the credential or a key. */
-const STEP_SECRETS = ['COMFYUI_PASSWORD', 'COMFYUI_BEARER_TOKEN', 'COMFYUI_AUTH_SECRET_KEY', 'SECRET_KEY'];
 
 const world: World = {
   env: process.env,
@@ -26,6 +23,7 @@ const world: World = {
   bcrypt: bcryptPool(__filename, (count) => core.info(`comparing ${count} pairs of hash and password`)),
   stdin: async () => '',
   progress: (line) => core.info(neutral(line)),
+  learned: (secret) => mask(secret.reveal()),
 };
 
 /** Runs the command that the inputs name; gives its result, and its result in words. */
@@ -51,14 +49,7 @@ async function main(): Promise<void> {
   refuseTellingDebug(process.env);
   const raw = readSecrets();
   const named = core.getMultilineInput('variables').filter((name) => name !== '');
-  maskSecrets(
-    new Map([
-      ['input "password"', raw.password],
-      ['input "bearer-token"', raw.bearer],
-      ['input "secret-key"', raw.secretKey],
-      ...[...STEP_SECRETS, ...named].map((name): [string, string] => [name, process.env[name] ?? '']),
-    ]),
-  );
+  maskStep(raw, named, process.env);
   const start = world.clock.monotonicMs();
   const inputs = readInputs(raw);
   const { result, text } = await runCommand(inputs);
