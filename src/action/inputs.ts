@@ -74,6 +74,12 @@ function wholeNumber(name: string, usual: number): number {
     : refuse(name, 'give a number from 1 to 100');
 }
 
+/** The command for a report of a failure; empty where the input names none, for what stands there could be anything. */
+export function commandNamed(): string {
+  const text = core.getInput('command') || 'sync';
+  return COMMANDS.find((one) => one === text) ?? '';
+}
+
 /** The parts that the inputs hand in; one line end after a pasted secret is no part of it. */
 function handedIn(raw: RawSecrets): HandedIn | undefined {
   const cut = (text: string) => text.replace(/\r?\n$/, '');

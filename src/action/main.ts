@@ -3,15 +3,15 @@ import { audit } from '../commands/audit.ts';
 import { probe } from '../commands/probe.ts';
 import { sync } from '../commands/sync.ts';
 import type { World } from '../commands/world.ts';
-import { asFailure } from '../model/failure.ts';
+import { asFailure, type Failure } from '../model/failure.ts';
 import { bcryptPool, servesBcrypt } from '../platform/bcrypt-pool.ts';
 import { systemClock } from '../platform/clock.ts';
 import { refuseTellingDebug } from '../platform/node-debug.ts';
-import { neutral } from '../report/github.ts';
-import { resultJson } from '../report/json.ts';
+import { failureSummary, neutral, summaryOf } from '../report/github.ts';
+import { failureJson, resultJson } from '../report/json.ts';
 import { auditText, probeText, syncText } from '../report/results.ts';
 import { actionProcess } from './exec.ts';
-import { type Inputs, readInputs, readSecrets } from './inputs.ts';
+import { commandNamed, type Inputs, readInputs, readSecrets } from './inputs.ts';
 import { mask, maskStep } from './mask.ts';
 import { annotate, type Outcome, setOutputs, writeSummary } from './outputs.ts';
 
@@ -45,12 +45,11 @@ async function runCommand(inputs: Inputs): Promise<{ result: Outcome; text: stri
   }
 }
 
-async function main(): Promise<void> {
+async function main(start: number): Promise<void> {
   refuseTellingDebug(process.env);
   const raw = readSecrets();
   const named = core.getMultilineInput('variables').filter((name) => name !== '');
   maskStep(raw, named, process.env);
-  const start = world.clock.monotonicMs();
   const inputs = readInputs(raw);
   const { result, text } = await runCommand(inputs);
   for (const line of text) core.info(neutral(line));
@@ -60,21 +59,25 @@ async function main(): Promise<void> {
     workspace: process.env.GITHUB_WORKSPACE,
   });
   setOutputs(result, resultJson(result, world.clock.monotonicMs() - start, world.cwd));
-  if (inputs.summary) await writeSummary(result, world.cwd);
+  if (inputs.summary) await writeSummary(summaryOf(result, world.cwd));
   if (result.exitCode !== 0) {
     core.setFailed(`comfyui-auth ${inputs.command}: ${result.status} (exit code ${result.exitCode})`);
   }
 }
 
+/** Says a failure in all the places in which a result would be said. */
+async function fail(failure: Failure, ms: number): Promise<void> {
+  core.setFailed(neutral(`${failure.message}\n→ ${failure.remedy}`));
+  const command = commandNamed();
+  try {
+    setOutputs(failure, failureJson(command, failure, ms));
+    if (core.getInput('summary') !== 'false') await writeSummary(failureSummary(command, failure));
+  } catch {
+    // The runner's files are not there: that may be the very failure, and it is said above.
+  }
+}
+
 if (!servesBcrypt()) {
-  main().catch((error) => {
-    const { message, remedy, exit } = asFailure(error);
-    core.setFailed(neutral(`${message}\n→ ${remedy}`));
-    try {
-      core.setOutput('status', 'error');
-      core.setOutput('exit-code', String(exit));
-    } catch {
-      // The runner's file for outputs is not there: that may be the very failure, and it is said above.
-    }
-  });
+  const start = world.clock.monotonicMs();
+  main(start).catch((error) => fail(asFailure(error), world.clock.monotonicMs() - start));
 }

@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as core from '@actions/core';
-import type { ExitCode } from '../model/failure.ts';
+import { Exit, type ExitCode, Failure } from '../model/failure.ts';
 import { type Finding, reaches } from '../model/finding.ts';
-import { annotationOf, type SummaryShape, summaryOf, type Whereabouts } from '../report/github.ts';
+import { annotationOf, type SummaryShape, type Whereabouts } from '../report/github.ts';
 
 /** What outputs are made of, whatever the command was. */
 export interface Outcome extends SummaryShape {
@@ -30,9 +30,25 @@ function outputsOf(outcome: Outcome): Record<string, string> {
   };
 }
 
+/** The outputs of a command that failed: what was not found out stays empty. */
+function outputsOfFailure({ exit }: Failure): Record<string, string> {
+  return {
+    status: 'error',
+    changed: String(exit === Exit.notRestored),
+    'drift-count': '',
+    proved: 'false',
+    'exit-code': String(exit),
+    'ready-after-ms': '',
+    fingerprint: '',
+    'env-file': '',
+    backup: '',
+  };
+}
+
 /** Sets the outputs, and writes the report beside the runner's other temporary files. */
-export function setOutputs(outcome: Outcome, report: string): void {
-  for (const [name, value] of Object.entries(outputsOf(outcome))) core.setOutput(name, value);
+export function setOutputs(outcome: Outcome | Failure, report: string): void {
+  const outputs = outcome instanceof Failure ? outputsOfFailure(outcome) : outputsOf(outcome);
+  for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
   const path = join(
     process.env.RUNNER_TEMP || tmpdir(),
     `comfyui-auth-${randomBytes(8).toString('hex')}.json`,
@@ -55,8 +71,8 @@ export function annotate(findings: readonly Finding[], where: Whereabouts): void
   }
 }
 
-/** Appends the job summary, where the runner has one. */
-export async function writeSummary(outcome: Outcome, cwd: string): Promise<void> {
+/** Appends to the job summary, where the runner has one. */
+export async function writeSummary(text: string): Promise<void> {
   if (!process.env.GITHUB_STEP_SUMMARY) return;
-  await core.summary.addRaw(summaryOf(outcome, cwd)).write();
+  await core.summary.addRaw(text).write();
 }

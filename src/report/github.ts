@@ -1,5 +1,7 @@
-import { isAbsolute, relative } from 'node:path';
+import { relative } from 'node:path';
+import type { Failure } from '../model/failure.ts';
 import type { Finding, Severity } from '../model/finding.ts';
+import { liesIn } from '../model/path.ts';
 import { wordsOf } from './messages.ts';
 import { placeText, shortPath } from './place.ts';
 
@@ -37,8 +39,9 @@ export interface Whereabouts {
 /** A finding as an annotation at its file and line. */
 export function annotationOf(finding: Finding, { root, cwd, workspace }: Whereabouts): Annotation {
   const { message, remedy } = wordsOf(finding, root, cwd);
-  const way = workspace === undefined ? undefined : relative(workspace, finding.location?.path ?? root);
-  const inside = way !== undefined && !way.startsWith('..') && !isAbsolute(way) && way !== '';
+  const path = finding.location?.path ?? root;
+  const way = workspace !== undefined && liesIn(path, workspace) ? relative(workspace, path) : '';
+  const inside = way !== '';
   const line = finding.location?.line;
   return {
     level: LEVELS[finding.severity],
@@ -129,4 +132,10 @@ export function summaryOf(result: SummaryShape, cwd: string): string {
       ? ''
       : table(['severity', 'finding', 'place', 'what it means, and what to do'], findings),
   ].join('');
+}
+
+/** The job summary of a command that failed: what is wrong, and what to do. */
+export function failureSummary(command: string, { message, remedy }: Failure): string {
+  const title = cell(`${`comfyui-auth ${command}`.trim()}: error`);
+  return `<h3>${title}</h3>\n<p>${cell(`${message} → ${remedy}`)}</p>\n`;
 }

@@ -2,6 +2,7 @@ import type { WordTable } from './words.ts';
 
 type CredentialCode =
   | 'bearer-malformed'
+  | 'bearer-costly'
   | 'bearer-drift'
   | 'password-drift'
   | 'username-drift'
@@ -32,6 +33,10 @@ export const credentialWords: WordTable<CredentialCode> = {
   'bearer-malformed': ({ path, args, service, root }) => ({
     message: `the bearer in ${path} is no bcrypt hash: ${args.length} characters, 60 expected; ${HINTS[String(args.hint)] ?? args.hint}`,
     remedy: `comfyui-auth sync${root}${service}`,
+  }),
+  'bearer-costly': ({ path, args, service, root }) => ({
+    message: `the bearer in ${path} has bcrypt cost ${args.cost}: comparing with it takes from half a minute to days, so nothing was compared`,
+    remedy: `comfyui-auth sync${root}${service} --password-file FILE   # FILE holds the password to keep`,
   }),
   'bearer-drift': ({ path, args, service, root }) => ({
     message: `the bearer in ${path} is ${args.found}, expected ${args.expected}`,

@@ -178,9 +178,30 @@ describe('the action', () => {
     const ran = act(inputs);
     expect(ran.stdout).toContain('::error::');
     expect(ran.stdout).toContain(says);
-    expect(ran.outputs).toMatchObject({ status: 'error', 'exit-code': '2' });
+    const { report = '', ...outputs } = ran.outputs;
+    expect(outputs).toEqual({
+      status: 'error',
+      changed: 'false',
+      'drift-count': '',
+      proved: 'false',
+      'exit-code': '2',
+      'ready-after-ms': '',
+      fingerprint: '',
+      'env-file': '',
+      backup: '',
+    });
+    const error = JSON.parse(readFileSync(report, 'utf8'));
+    expect(error).toMatchObject({
+      command: inputs.command === undefined ? 'sync' : '',
+      status: 'error',
+      exitCode: 2,
+    });
+    expect(ran.summary).toMatch(/^<h3>comfyui-auth( sync)?: error<\/h3>\n<p>.+<\/p>\n$/);
+    expect(ran.summary).toContain(says.replaceAll('"', '&quot;'));
     expect(ran.code).toBe(1);
     expect(tree.photograph()).toEqual(before);
-    if (inputs.url !== undefined) expect(ran.stdout).not.toContain(inputs.url.slice(9, 20));
+    if (inputs.url !== undefined)
+      expect(ran.stdout + ran.summary + JSON.stringify(error)).not.toContain(inputs.url.slice(9, 20));
+    expect(act({ ...inputs, summary: 'false' }).summary).toBe(ran.summary);
   });
 });
