@@ -58,13 +58,22 @@ function usageFailure(error: CommanderError): Failure {
   const message = error.message
     .replace(/^error: /, '')
     .replace(/argument '.*' is invalid\./s, 'has a wrong value:')
-    .replace(/(option '[^'=]*)=.*?'(?=\s|$)/s, "$1'");
+    .replace(/(option '[^'=]*)=.*?'(?=\s|$)/s, "$1'")
+    // -pSECRET, as other programs take it.
+    .replace(/^(unknown option '-[^-]).*?'(?=\s|$)/s, "$1'")
+    .replace(/^unknown command '.*'/s, 'unknown command');
   return new Failure({
     code: 'usage',
     exit: Exit.usage,
     message,
     remedy: 'comfyui-auth --help, or comfyui-auth COMMAND --help',
   });
+}
+
+/** The command that a line names, wherever its options stand; empty where it names none. */
+function commandIn(argv: readonly string[]): string {
+  const names = program(async () => undefined).commands.map((one) => one.name());
+  return argv.find((word) => names.includes(word)) ?? '';
 }
 
 async function parse(argv: string[], index: string): Promise<void> {
@@ -89,7 +98,7 @@ async function parse(argv: string[], index: string): Promise<void> {
       process.exitCode = Exit.usage;
       return;
     }
-    await fail(argv[0] ?? '', usageFailure(error), { json: argv.includes('--json') }, 0);
+    await fail(commandIn(argv), usageFailure(error), { json: argv.includes('--json') }, 0);
   }
 }
 
@@ -106,6 +115,6 @@ export async function runTerminal(argv: string[], index: string): Promise<void> 
   try {
     await parse(argv, index);
   } catch (error) {
-    await fail(argv[0] ?? '', asFailure(error), { json: argv.includes('--json') }, 0);
+    await fail(commandIn(argv), asFailure(error), { json: argv.includes('--json') }, 0);
   }
 }

@@ -47,11 +47,26 @@ describe('the command line', () => {
       ['sync', `--password=${secret}`],
       ['probe', '--url', `http://u:${secret}@h`],
       ['sync', '--password', secret],
+      [secret],
+      [secret, '--json'],
+      [`${secret}'\n'`],
+      ['--json', secret],
+      ['sync', secret],
+      ['sync', `-p${secret}`],
     ]) {
       const ran = runBundle(CLI, args);
       expect(ran.code).toBe(2);
       expect(ran.stdout + ran.stderr).not.toContain(secret);
     }
+  });
+
+  it.each([
+    [['--json', 'sync'], 'sync'],
+    [['--quiet', '--json', 'audit', '--root', '/'], 'audit'],
+    [['probe', '--json', '--rounds', 'none'], 'probe'],
+    [['--json', 'frobnicate'], ''],
+  ])('names the command of a wrong line: %j', (args, command) => {
+    expect(runBundle(CLI, args).json).toMatchObject({ command, status: 'error', exitCode: 2 });
   });
 
   it('refuses to run where NODE_DEBUG would print requests and environments', () => {
