@@ -1,12 +1,5 @@
-import { isPlaceholder } from '../src/env-file/placeholder.ts';
-import {
-  derivedSalt,
-  hashPassword,
-  isBcryptHash,
-  MIN_SECRET_KEY_BYTES,
-  randomSalt,
-  verifies,
-} from '../src/model/bcrypt.ts';
+import { secretKeyFault } from '../src/env-file/secret-key.ts';
+import { derivedSalt, hashPassword, isBcryptHash, randomSalt, verifies } from '../src/model/bcrypt.ts';
 import { type Credential, DEFAULT_USERNAME, isWeakPassword } from '../src/model/credential.ts';
 import { Secret } from '../src/model/secret.ts';
 import { checkPassword, checkUsername, mangledBearer, mismatch, nothingGiven } from './diagnosis.ts';
@@ -157,10 +150,7 @@ function newBearer({ given: { secretKey, service }, deployed, username, password
   };
 }
 
-/** Whether a key is good enough to derive from (contract.md, Derived bearer). */
-function isUsableSecretKey(key: Secret): boolean {
-  return Buffer.byteLength(key.reveal()) >= MIN_SECRET_KEY_BYTES && !isPlaceholder(key.reveal());
-}
+const isUsableSecretKey = (key: Secret): boolean => secretKeyFault(key.reveal()) === undefined;
 
 function weakness({ password, secretKey }: GivenCredential): string[] {
   const warnings: string[] = [];

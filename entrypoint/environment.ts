@@ -1,9 +1,9 @@
+import { parseSpan } from '../src/model/duration.ts';
 import { readSecretText } from '../src/store/secret-file.ts';
 import { ContainerExit, Refusal } from './exit.ts';
 
 const TRUE = ['true', '1', 'yes', 'on'];
 const FALSE = ['false', '0', 'no', 'off'];
-const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 const wrong = (name: string, message: string, remedy: string) =>
   new Refusal({ code: 'setting-invalid', message: `${name} ${message}`, remedy });
@@ -49,9 +49,8 @@ export function duration(
 ): number {
   const value = text(env, name)?.trim();
   if (value === undefined) return otherwiseMs;
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value);
-  const ms = match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? 's'] ?? 1000);
-  if (ms >= bounds.minMs && ms <= bounds.maxMs) return ms;
+  const ms = parseSpan(value);
+  if (ms !== undefined && ms >= bounds.minMs && ms <= bounds.maxMs) return ms;
   throw wrong(
     name,
     `is no span of time from ${bounds.minMs / 1000}s to ${bounds.maxMs / 1000}s`,

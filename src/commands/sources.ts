@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
-import { isPlaceholder } from '../env-file/placeholder.ts';
-import { MIN_SECRET_KEY_BYTES } from '../model/bcrypt.ts';
+import { secretKeyFault } from '../env-file/secret-key.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import { Secret } from '../model/secret.ts';
 import { readSecretText, withoutLineEnd } from '../store/secret-file.ts';
@@ -122,7 +121,6 @@ export function secretKey(
   const text = own ?? variable('SECRET_KEY', world);
   if (text === undefined) return {};
   const name = own === undefined ? 'SECRET_KEY' : 'COMFYUI_AUTH_SECRET_KEY';
-  if (isPlaceholder(text)) return { weak: { name, reason: 'placeholder' } };
-  if (Buffer.byteLength(text) < MIN_SECRET_KEY_BYTES) return { weak: { name, reason: 'short' } };
-  return { key: new Secret(text) };
+  const reason = secretKeyFault(text);
+  return reason === undefined ? { key: new Secret(text) } : { weak: { name, reason } };
 }

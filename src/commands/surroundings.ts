@@ -1,11 +1,12 @@
-import { basename, dirname, isAbsolute, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { locationsOf, readLocation } from '../locations/index.ts';
 import { isBcryptHash } from '../model/bcrypt.ts';
 import { type Finding, finding, type Place } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
+import { liesIn } from '../model/path.ts';
 import { fingerprint } from '../model/secret.ts';
 import { pendingJournal } from '../store/journal.ts';
-import { stateFolder } from '../store/state.ts';
+import { reallyLiesIn, stateFolder } from '../store/state.ts';
 import type { FileSnapshot, Observation } from './gather.ts';
 import type { Resolution } from './resolve.ts';
 import type { World } from './world.ts';
@@ -35,12 +36,6 @@ function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(needed.map((name) => [name, env[name]]));
 }
 
-/** Whether a path lies below a folder. */
-function liesIn(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way !== '' && !way.startsWith('..') && !isAbsolute(way);
-}
-
 /** The journal that an interrupted command left, where there is one; whoever only reads reports it. */
 export function journalFindings(root: string, world: World): Finding[] {
   const state = stateFolder(root, world.env);
@@ -57,7 +52,7 @@ export function workspaceFindings(services: readonly ServiceLayout[], world: Wor
   if (!workspace) return [];
   const paths = new Map(services.flatMap(locationsOf).map((one) => [one.path, one.kind]));
   return [...paths]
-    .filter(([path]) => liesIn(path, workspace))
+    .filter(([path]) => reallyLiesIn(path, workspace))
     .map(([path, kind]) => finding('in-workspace', { location: { path, kind } }));
 }
 
