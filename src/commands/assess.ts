@@ -1,6 +1,6 @@
 import { isPlaceholder } from '../env-file/placeholder.ts';
 import { type AnyLocation, type HeldPart, readLocation, slotsOf } from '../locations/index.ts';
-import { isBcryptHash } from '../model/bcrypt.ts';
+import { costOf, isBcryptHash, isUsableHash } from '../model/bcrypt.ts';
 import { isWeakPassword } from '../model/credential.ts';
 import { type Finding, type FindingArgs, type FindingCode, finding } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
@@ -66,6 +66,10 @@ class Assessor {
     if (!isBcryptHash(held.value.reveal())) {
       const { length, hint } = this.#lineage.diagnose(held.value);
       return { state: 'malformed', findings: [this.#on(held, 'bearer-malformed', { length, hint })] };
+    }
+    if (!isUsableHash(held.value.reveal())) {
+      const cost = costOf(held.value.reveal()) ?? 0;
+      return { state: 'malformed', findings: [this.#on(held, 'bearer-costly', { cost })] };
     }
     const expected = bearer !== undefined && held.value.equals(bearer);
     if (expected && this.#resolution.pair !== 'mismatch') return OK;

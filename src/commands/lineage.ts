@@ -1,5 +1,5 @@
 import { isPlaceholder } from '../env-file/placeholder.ts';
-import { isBcryptHash } from '../model/bcrypt.ts';
+import { isBcryptHash, isUsableHash } from '../model/bcrypt.ts';
 import { type BearerDiagnosis, diagnoseBearer, undoubled } from '../model/forensics.ts';
 import type { Secret } from '../model/secret.ts';
 import type { BcryptPort, Pair } from '../platform/bcrypt-pool.ts';
@@ -42,7 +42,7 @@ export class Lineage {
     if (password !== undefined && !plaintexts.some((one) => one.value.equals(password))) {
       plaintexts.unshift({ value: password, places: [] });
     }
-    const good = deployed.filter((one) => isBcryptHash(one.reveal()));
+    const good = deployed.filter((one) => isUsableHash(one.reveal()));
     const strangers = good.filter(
       (one) => bearer === undefined || resolution.pair === 'mismatch' || !one.equals(bearer),
     );

@@ -1,5 +1,5 @@
 import { isPlaceholder } from '../env-file/placeholder.ts';
-import { derivedSalt, isBcryptHash, randomSalt } from '../model/bcrypt.ts';
+import { costOf, derivedSalt, isUsableHash, randomSalt } from '../model/bcrypt.ts';
 import { DEFAULT_USERNAME, isUsableUsername, passwordFault } from '../model/credential.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import { type Finding, finding, type Place } from '../model/finding.ts';
@@ -74,7 +74,15 @@ function checkHandedIn(source: SourceParts, known: readonly Secret[]): void {
   if (source.password !== undefined && isPlaceholder(source.password.reveal())) {
     refuse('placeholder', 'the password is a placeholder', 'hand in the real one');
   }
-  if (source.bearer !== undefined && !isBcryptHash(source.bearer.reveal())) {
+  const cost = source.bearer === undefined ? undefined : costOf(source.bearer.reveal());
+  if (source.bearer !== undefined && cost !== undefined && !isUsableHash(source.bearer.reveal())) {
+    refuse(
+      'bearer-costly',
+      `the bearer has bcrypt cost ${cost}: comparing with it takes from half a minute to days`,
+      'hand in the password alone: a bearer of the usual cost follows from it',
+    );
+  }
+  if (source.bearer !== undefined && cost === undefined) {
     const { length, hint } = diagnoseBearer(source.bearer.reveal(), known);
     refuse(
       'bearer-malformed',
@@ -89,7 +97,7 @@ function chooseSource(inputs: Inputs): SourceParts | undefined {
   if (inputs.outer !== undefined) return inputs.outer;
   const password = atAuthority(inputs, 'password')[0]?.value;
   const bearers = atAuthority(inputs, 'bearer');
-  const bearer = bearers.find((one) => isBcryptHash(one.value.reveal()))?.value;
+  const bearer = bearers.find((one) => isUsableHash(one.value.reveal()))?.value;
   if (password === undefined && bearer === undefined) return undefined;
   const username = atAuthority(inputs, 'username')
     .find((one) => isUsableUsername(one.value.reveal()))
@@ -129,7 +137,7 @@ async function bearerFor(
 ): Promise<Pick<Resolution, 'bearer' | 'bearerFrom'>> {
   const deployed = distinctValues(inputs.observations, 'bearer', authorityPlace(inputs).path)
     .map((one) => one.value)
-    .filter((value) => isBcryptHash(value.reveal()));
+    .filter((value) => isUsableHash(value.reveal()));
   const verdicts = await inputs.world.bcrypt.verifyAll(deployed.map((bearer) => [password, bearer] as const));
   const kept = deployed.find((_, i) => verdicts[i]);
   if (kept !== undefined) return { bearer: kept, bearerFrom: 'deployed' };
@@ -205,7 +213,7 @@ async function decide(inputs: Inputs): Promise<Resolution> {
   if (source.kind !== 'authority')
     checkHandedIn(
       source,
-      known.filter((one) => isBcryptHash(one.reveal())),
+      known.filter((one) => isUsableHash(one.reveal())),
     );
   const { password, bearer } = source;
   const base = { source: source.kind, username, ...(password !== undefined && { password }) };

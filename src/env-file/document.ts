@@ -27,6 +27,12 @@ interface Block {
 const OPENING = /^\uFEFF?[ \t]*(?:export[ \t]+)?[^\s=:#'"`]+[ \t]*(?:=|:[ \t])[ \t]*$/;
 const QUOTES = /['"`]/g;
 
+/** The key that a line seems to set. */
+const LINE_KEY = /^\uFEFF?[ \t]*(?:export[ \t]+)?([^\s=]+)[ \t]*=/gm;
+
+/** So many keys are searched for one by one; whoever asks for more will ask for all. */
+const FEW_KEYS = 32;
+
 /**
  * A lossless `.env`: what is not edited is printed as it was, byte for byte. Only quoted values are looked
  * at in advance, since they may hide lines that look like statements; the rest is searched on demand.
@@ -36,6 +42,8 @@ export class EnvDocument {
   readonly #splices: Splice[] = [];
   readonly #blocks: Block[];
   readonly #found = new Map<string, Statement[]>();
+  /** For each key the offsets where it may be set; made when many keys are asked for. */
+  #offsets: Map<string, number[]> | undefined;
   /** The line of a quoted value that no quote ends, or that readers end in different places. */
   readonly unclosed: number | undefined;
 
@@ -57,11 +65,30 @@ export class EnvDocument {
     if (known !== undefined) return known;
     const found: Statement[] = [];
     this.#found.set(key, found);
-    for (let at = this.#text.indexOf(key); at >= 0; at = this.#text.indexOf(key, at + key.length)) {
+    const offsets = this.#found.size > FEW_KEYS ? this.#indexed(key) : this.#searched(key);
+    for (const at of offsets) {
       const statement = this.#statementAt(key, at);
       if (statement !== undefined) found.push(statement);
     }
     return found;
+  }
+
+  *#searched(key: string): Generator<number> {
+    for (let at = this.#text.indexOf(key); at >= 0; at = this.#text.indexOf(key, at + key.length)) yield at;
+  }
+
+  #indexed(key: string): readonly number[] {
+    if (this.#offsets === undefined) {
+      this.#offsets = new Map();
+      for (const match of this.#text.matchAll(LINE_KEY)) {
+        const [lead, name = ''] = match;
+        const at = match.index + lead.lastIndexOf(name);
+        const offsets = this.#offsets.get(name);
+        if (offsets === undefined) this.#offsets.set(name, [at]);
+        else offsets.push(at);
+      }
+    }
+    return this.#offsets.get(key) ?? [];
   }
 
   /** The line of an offset, counted from 1. */

@@ -3,7 +3,7 @@ import { EnvDocument } from '../env-file/document.ts';
 import { type ReadOutcome, readersFor } from '../env-file/readers/index.ts';
 import type { Part } from '../model/credential.ts';
 import { type Finding, finding, type Place } from '../model/finding.ts';
-import type { ReaderName, ReaderSpec } from '../model/layout.ts';
+import { formatReaderSpec, type ReaderName, type ReaderSpec } from '../model/layout.ts';
 
 /** What one reader makes of a whole file. */
 interface Reading {
@@ -40,6 +40,9 @@ export function withinQuotes(raw: string): string {
   return raw.replace(/\s+#.*$/s, '').trim();
 }
 
+/** What was read of a file's bytes already: a command looks at the same file several times. */
+const views = new WeakMap<Buffer, Map<string, EnvView>>();
+
 /** Reads a file's bytes the way each of its readers does. A finding where no reader could make text of it. */
 export function viewEnv(bytes: Buffer, readers: readonly ReaderSpec[], place: Place): EnvView | Finding {
   const decoded = decodeEnv(bytes);
@@ -49,10 +52,19 @@ export function viewEnv(bytes: Buffer, readers: readonly ReaderSpec[], place: Pl
       args: { reader: '*', reason: 'not-unicode' },
     });
   }
+  const known = views.get(bytes) ?? new Map<string, EnvView>();
+  views.set(bytes, known);
+  const name = readers.map(formatReaderSpec).join();
+  const view = known.get(name) ?? readEnv(decoded.text, readers);
+  known.set(name, view);
+  return view;
+}
+
+function readEnv(text: string, readers: readonly ReaderSpec[]): EnvView {
   const readings = readers.flatMap((spec) =>
-    readersFor(spec).map(({ id, name, read }) => ({ id, name, outcome: read(decoded.text) })),
+    readersFor(spec).map(({ id, name, read }) => ({ id, name, outcome: read(text) })),
   );
-  return { document: EnvDocument.parse(decoded.text), readings };
+  return { document: EnvDocument.parse(text), readings };
 }
 
 /** One finding a program (its newest version that does so) that gives up on the whole file. */

@@ -23,6 +23,19 @@ export function isBcryptHash(text: string): boolean {
   return cost !== undefined && Number(cost) >= 4 && Number(cost) <= 31;
 }
 
+/** Above this cost a comparison takes from half a minute to days: nothing is computed. */
+const MAX_COST = 16;
+
+/** The cost of a hash: the work doubles with each step. Undefined for a text that is no hash. */
+export function costOf(hash: string): number | undefined {
+  return isBcryptHash(hash) ? Number(SHAPE.exec(hash)?.[1]) : undefined;
+}
+
+/** Whether a text is a hash with which a password can be compared in useful time; ComfyUI's own form would hang too. */
+export function isUsableHash(text: string): boolean {
+  return (costOf(text) ?? Infinity) <= MAX_COST;
+}
+
 /** bcrypt's own base64 of some bytes: its alphabet, no padding (16 bytes give 22 characters). */
 export function bcryptBase64(bytes: Uint8Array): string {
   let text = '';
@@ -51,7 +64,7 @@ export function hashPassword(password: Secret, salt: string): Secret {
   return new Secret(bcrypt.hashSync(password.reveal(), salt));
 }
 
-/** Whether the hash is this password's. A text without bcrypt's shape is nobody's hash. */
+/** Whether the hash is this password's. A text without bcrypt's shape is nobody's, and one that costs too much is not tried. */
 export function verifies(password: Secret, bearer: Secret): boolean {
-  return isBcryptHash(bearer.reveal()) && bcrypt.compareSync(password.reveal(), bearer.reveal());
+  return isUsableHash(bearer.reveal()) && bcrypt.compareSync(password.reveal(), bearer.reveal());
 }

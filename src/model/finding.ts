@@ -24,6 +24,7 @@ const FINDINGS = {
   'value-mangled': 'error',
   unspellable: 'error',
   'bearer-malformed': 'error',
+  'bearer-costly': 'error',
   'bearer-drift': 'error',
   'password-drift': 'error',
   'username-drift': 'warning',

@@ -3,11 +3,7 @@ import type { Place } from '../model/finding.ts';
 
 /** Text without what a terminal would obey, or take for a new line. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it takes out
-  return text.replace(
-    /[\x00-\x1f\x7f-\x9f]/g,
-    (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  return text.replace(/\p{Cc}/gu, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** A path as people read it: relative to the root where it lies below it. The address of a server stays whole. */

@@ -116,6 +116,16 @@ describe('audit names each cause of the incident', () => {
   });
 });
 
+it('computes nothing with a hash that would take days, and says so', () => {
+  const tree = new Deployment();
+  tree.write(PATHS.token, tree.bearer.replace('$04$', '$31$'));
+  const ran = tree.run('audit');
+  expect(found(ran, 'bearer-costly').map((one) => one.args)).toEqual([{ cost: 31 }]);
+  expect(tree.run('sync').json.status).toBe('changed');
+  expect(tree.read(PATHS.token)).toBe(tree.bearer);
+  tree.remove();
+});
+
 describe('a finding', () => {
   it('names its place, and a command that exists', () => {
     const tree = new Deployment();
