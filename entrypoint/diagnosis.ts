@@ -1,15 +1,8 @@
-import { isUsableUsername, type PasswordFault, passwordFault } from '../src/model/credential.ts';
+import { isUsableUsername, passwordFault } from '../src/model/credential.ts';
 import { type BearerHint, diagnoseBearer } from '../src/model/forensics.ts';
 import type { Secret } from '../src/model/secret.ts';
+import { BEARER_DAMAGE, PASSWORD_FAULTS } from '../src/report/messages-credential.ts';
 import { Refusal } from './exit.ts';
-
-const PASSWORD_FAULTS: Record<PasswordFault, string> = {
-  'too-long': 'has more than 72 bytes: bcrypt looks at no more',
-  empty: 'is empty',
-  'blank-at-an-end': 'begins or ends with white space',
-  'control-character': 'holds a line end or a NUL',
-  'lone-surrogate': 'is not well-formed Unicode',
-};
 
 /** Throws a `Refusal` (78) where bcrypt or the files cannot take the password (reliability.md §1.9). */
 export function checkPassword(password: Secret): void {
@@ -36,33 +29,24 @@ export function checkUsername(username: string): void {
 const BY_FILE = 'hand it in as a file (COMFYUI_BEARER_TOKEN_FILE), or in single quotes in the .env';
 const AS_IT_IS = 'hand in the 60 characters of the hash alone';
 
-const DAMAGE: Record<BearerHint, { what: string; remedy: string }> = {
-  truncated: { what: 'it was cut short', remedy: AS_IT_IS },
-  'doubled-character': { what: 'one of its characters stands twice', remedy: AS_IT_IS },
-  interpolated: { what: 'Compose took `$…` in it for a variable', remedy: BY_FILE },
-  'shell-expanded': { what: 'a shell took `$…` in it for variables', remedy: BY_FILE },
-  'dollar-doubled': { what: 'its `$` were doubled', remedy: BY_FILE },
-  quoted: { what: 'quotes came along with it', remedy: AS_IT_IS },
-  prefixed: { what: 'something like `Bearer ` stands before it', remedy: AS_IT_IS },
-  'white-space': {
-    what: 'white space or a CRLF line end came along with it',
-    remedy: 'write it with LF, and no blanks',
-  },
-  bom: { what: 'a byte order mark stands before it', remedy: 'save the file as UTF-8 without BOM' },
-  'key-repeated': { what: 'its own `KEY=` stands before it', remedy: AS_IT_IS },
-  other: { what: 'nothing known explains it', remedy: AS_IT_IS },
+/** What to do about it in a container, where that is not simply to hand in the hash alone. */
+const REMEDIES: Partial<Record<BearerHint, string>> = {
+  interpolated: BY_FILE,
+  'shell-expanded': BY_FILE,
+  'dollar-doubled': BY_FILE,
+  'white-space': 'write it with LF, and no blanks',
+  bom: 'save the file as UTF-8 without BOM',
 };
 
 /** Says how a bearer came to be no bcrypt hash; `known` are good hashes to compare it with. */
 export function mangledBearer(bearer: Secret, known: readonly Secret[]): Refusal {
   const { length, hint } = diagnoseBearer(bearer.reveal(), known);
-  const { what, remedy } = DAMAGE[hint];
   const size =
     length === 60 ? '60 characters, but not of a bcrypt hash' : `${length} characters instead of 60`;
   return new Refusal({
     code: 'bearer-malformed',
-    message: `COMFYUI_BEARER_TOKEN is no bcrypt hash: ${size}; ${what} (${hint})`,
-    remedy,
+    message: `COMFYUI_BEARER_TOKEN is no bcrypt hash: ${size}; ${BEARER_DAMAGE[hint]} (${hint})`,
+    remedy: REMEDIES[hint] ?? AS_IT_IS,
   });
 }
 

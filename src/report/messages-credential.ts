@@ -1,3 +1,5 @@
+import type { PasswordFault } from '../model/credential.ts';
+import type { BearerHint } from '../model/forensics.ts';
 import type { WordTable } from './words.ts';
 
 type CredentialCode =
@@ -14,7 +16,8 @@ type CredentialCode =
   | 'secret-key-weak'
   | 'credential-unknown';
 
-const HINTS: Readonly<Record<string, string>> = {
+/** How a bearer came to be no bcrypt hash. */
+export const BEARER_DAMAGE: Readonly<Record<BearerHint, string>> = {
   truncated: 'its end is missing',
   'doubled-character': 'one character stands twice',
   interpolated: 'Compose took "$…" out of it, from an unquoted or double-quoted value',
@@ -28,10 +31,22 @@ const HINTS: Readonly<Record<string, string>> = {
   other: 'no known bearer explains it',
 };
 
+/** Why a password cannot be used, behind its name. */
+export const PASSWORD_FAULTS: Readonly<Record<PasswordFault, string>> = {
+  'too-long': 'has more than 72 bytes: bcrypt looks at no more',
+  empty: 'is empty',
+  'blank-at-an-end': 'begins or ends with white space',
+  'control-character': 'holds a line end or a NUL',
+  'lone-surrogate': 'is not well-formed Unicode',
+};
+
+const said = (words: Readonly<Record<string, string>>, code: unknown): string =>
+  words[String(code)] ?? String(code);
+
 /** The words of findings about the credential itself. */
 export const credentialWords: WordTable<CredentialCode> = {
   'bearer-malformed': ({ path, args, service, root }) => ({
-    message: `the bearer in ${path} is no bcrypt hash: ${args.length} characters, 60 expected; ${HINTS[String(args.hint)] ?? args.hint}`,
+    message: `the bearer in ${path} is no bcrypt hash: ${args.length} characters, 60 expected; ${said(BEARER_DAMAGE, args.hint)}`,
     remedy: `comfyui-auth sync${root}${service}`,
   }),
   'bearer-costly': ({ path, args, service, root }) => ({
@@ -69,7 +84,7 @@ export const credentialWords: WordTable<CredentialCode> = {
     remedy: `comfyui-auth sync${root}${service} --password-file FILE   # FILE holds a shorter one`,
   }),
   'password-unusable': ({ path, args, service, root }) => ({
-    message: `the password in ${path} cannot be used (${args.fault})`,
+    message: `the password in ${path} cannot be used: it ${said(PASSWORD_FAULTS, args.fault)}`,
     remedy: `comfyui-auth sync${root}${service} --password-file FILE   # FILE holds another one`,
   }),
   'password-weak': ({ service, root }) => ({

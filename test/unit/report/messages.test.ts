@@ -42,3 +42,11 @@ it('names a file in a remedy from the folder in which the command was given', ()
   expect(said('/r/a').remedy).toBe('rm PASSWORD');
   expect(said('/elsewhere').message).toMatch(/^a\/PASSWORD is/);
 });
+
+it('says in words why a password cannot be used', () => {
+  const location = { path: '/r/.env', kind: 'file' as const };
+  const one = finding('password-unusable', { location, args: { fault: 'blank-at-an-end' } });
+  expect(wordsOf(one, '/r', '/r').message).toBe(
+    'the password in .env cannot be used: it begins or ends with white space',
+  );
+});
