@@ -6,6 +6,7 @@ import { type Finding, finding, type Place } from '../model/finding.ts';
 import { diagnoseBearer } from '../model/forensics.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import type { Secret } from '../model/secret.ts';
+import { PASSWORD_FAULTS } from '../report/messages-credential.ts';
 import { distinctValues, type KnownValue, type Observation } from './gather.ts';
 import type { SourceParts } from './sources.ts';
 import type { World } from './world.ts';
@@ -69,7 +70,7 @@ function checkHandedIn(source: SourceParts, known: readonly Secret[]): void {
       'choose a shorter one',
     );
   } else if (fault !== undefined) {
-    refuse('password-unusable', `the password cannot be used (${fault})`, 'choose another one');
+    refuse('password-unusable', `the password ${PASSWORD_FAULTS[fault]}`, 'choose another one');
   }
   if (source.password !== undefined && isPlaceholder(source.password.reveal())) {
     refuse('placeholder', 'the password is a placeholder', 'hand in the real one');
