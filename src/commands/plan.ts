@@ -12,6 +12,7 @@ import {
 import { Exit, Failure } from '../model/failure.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Owner, ServiceLayout } from '../model/layout.ts';
+import { requireReplaceable } from '../store/change.ts';
 import { look } from '../store/look.ts';
 import type { ReadResult } from '../store/read-file.ts';
 import type { FileChange } from '../store/transaction.ts';
@@ -61,8 +62,14 @@ function wantedOwner({ file, uses }: Draft, path: string): Owner | undefined {
   if (location?.kind !== 'password-file' || file.kind === 'file' || process.platform === 'win32')
     return undefined;
   if (location.owner !== undefined) return location.owner;
-  const folder = look(dirname(path));
-  return folder === undefined ? undefined : { uid: folder.uid, gid: folder.gid };
+  return ownerAround(dirname(path));
+}
+
+/** The owner of a folder, or of the nearest one above it that is there: the ones between are made for the file. */
+function ownerAround(folder: string): Owner | undefined {
+  const found = look(folder);
+  if (found !== undefined) return { uid: found.uid, gid: found.gid };
+  return folder === dirname(folder) ? undefined : ownerAround(dirname(folder));
 }
 
 /** Whether every slot of a location holds its part, where that is known. */
@@ -170,5 +177,20 @@ export class Planner {
       });
     }
     return this.#plan;
+  }
+}
+
+/**
+ * Throws for a hard link, or a folder that cannot be written to. A run that is not done yet has such links of its
+ * own: while there is its journal nothing is said, and where it has just ended a second look is taken.
+ */
+export function requirePlaces(plan: Plan, otherAtWork: () => boolean): void {
+  for (const { path } of plan.changes) {
+    try {
+      requireReplaceable(path);
+    } catch {
+      if (otherAtWork()) return;
+      requireReplaceable(path);
+    }
   }
 }

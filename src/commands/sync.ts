@@ -4,13 +4,12 @@ import type { Layout, ServiceLayout } from '../model/layout.ts';
 import { fingerprint, type Secret } from '../model/secret.ts';
 import { acquireLock } from '../store/lock.ts';
 import { recover } from '../store/recover.ts';
-import { replaceable } from '../store/replace.ts';
 import { makeStateFolder, stateFolder } from '../store/state.ts';
 import { begin } from '../store/transaction.ts';
 import { assess } from './assess.ts';
-import { fileFindings } from './file-findings.ts';
+import { closedFolderFindings, fileFindings } from './file-findings.ts';
 import { FileSnapshot, type Observation, observe } from './gather.ts';
-import { type Plan, type PlannedService, Planner } from './plan.ts';
+import { type Plan, type PlannedService, Planner, requirePlaces } from './plan.ts';
 import { type Resolution, resolveCredential, settledBearer } from './resolve.ts';
 import { outerSource, secretKey } from './sources.ts';
 import { journalFindings } from './surroundings.ts';
@@ -171,7 +170,7 @@ class Sync {
       const pair = known ? (fits ? 'verified' : 'mismatch') : 'unknown';
       const now: Resolution = { ...resolution, pair, ...(bearer !== undefined && { bearer }) };
       const assessment = await assess(service, observe(service, files), now, this.#world);
-      findings.push(...assessment.findings);
+      findings.push(...assessment.findings, ...closedFolderFindings(service, this.#layout.root));
     }
     const { weak } = secretKey(this.#request.handedIn, this.#world);
     if (weak !== undefined) findings.push(finding('secret-key-weak', { args: weak }));
@@ -224,21 +223,6 @@ class Sync {
       return { ...(await this.#result(drafted, status, findings)), ...recovered, backup };
     } finally {
       lock.release();
-    }
-  }
-}
-
-/**
- * Throws for a hard link, or a folder that cannot be written to. A run that is not done yet has such links of its
- * own: while there is its journal nothing is said, and where it has just ended a second look is taken.
- */
-function requirePlaces(plan: Plan, otherAtWork: () => boolean): void {
-  for (const { path } of plan.changes) {
-    try {
-      replaceable(path);
-    } catch {
-      if (otherAtWork()) return;
-      replaceable(path);
     }
   }
 }

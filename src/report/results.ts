@@ -1,4 +1,4 @@
-import type { Finding } from '../model/finding.ts';
+import { type Finding, reaches } from '../model/finding.ts';
 import { shortPath } from './place.ts';
 import { columns, countText, findingsText, styled, type TextOptions } from './text.ts';
 
@@ -119,9 +119,12 @@ export function syncText(result: SyncShape, options: TextOptions): string[] {
     if (bearer !== undefined) lines.push(`  with ${bearer}: clients that hold the old one will be refused`);
   }
   lines.push(...findingsText(result.findings, options), '');
+  const grave = result.findings.some((one) => reaches(one.severity, 'error'));
   const outcome: Record<string, string> = {
     changed: `changed; the old files are kept as ${result.backup ?? ''}`,
-    unchanged: 'unchanged: every location holds the credential',
+    unchanged: grave
+      ? 'unchanged: nothing that sync could mend'
+      : 'unchanged: every location holds the credential',
     planned: 'planned: nothing was written',
     refused: 'refused: nothing was written',
   };

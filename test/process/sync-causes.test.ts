@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import bcrypt from 'bcryptjs';
@@ -103,4 +104,20 @@ it('a template adds its keys with defaults and comments, and names those without
   );
   expect(tree.read('t/.env')).toContain('# which card\nGPU_DEVICE_ID=0\n');
   rmSync(tree.path('t/.env'));
+});
+
+it.skipIf(process.getuid?.() !== 0)('a login folder that sync makes can be entered by ComfyUI’s user', () => {
+  const user = { uid: 65_533, gid: 65_533 };
+  tree.write('o/t', tree.bearer);
+  const layout = `owner: "${user.uid}:${user.gid}", locations: [{ path: t, kind: token-file, holds: bearer }, { path: ws/login/PASSWORD, kind: password-file }]`;
+  tree.write('o/comfyui-auth.yml', `version: 1\nservices: { a: { authority: t, ${layout} } }\n`);
+  chmodSync(tree.root, 0o711);
+  chmodSync(tree.path('o'), 0o711);
+  expect(tree.run('sync', '--root', tree.path('o')).json.status).toBe('changed');
+  const read = spawnSync('cat', [tree.path('o/ws/login/PASSWORD')], { ...user, encoding: 'utf8' });
+  expect(read.stdout).toBe(`${tree.bearer}\nadmin`);
+  chmodSync(tree.path('o/ws'), 0o700);
+  spawnSync('chown', ['0:0', tree.path('o/ws')]);
+  const ran = tree.run('audit', '--root', tree.path('o'));
+  expect(found(ran, 'owner-wrong').map((one) => one.severity)).toEqual(['critical']);
 });
