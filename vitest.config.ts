@@ -6,6 +6,7 @@ export default defineConfig({
   // The build gives the version to the faces; tests that import one directly need a stand-in for it.
   define: { __VERSION__: JSON.stringify('0.0.0') },
   test: {
+    setupFiles: ['test/seed.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [
