@@ -36,6 +36,9 @@ export interface GateOptions extends ProbeTarget {
 
 const reportOf = ({ status, checks, findings }: Round): ProbeReport => ({ status, checks, findings });
 
+/** Timers count whole milliseconds: one that was set for the rest of the time can end a little before it. */
+const TIMER_GRAIN_MS = 2;
+
 /** The process or container went away: nothing more will answer for it. */
 function gone(last: Round | undefined): ProbeReport {
   return {
@@ -73,7 +76,7 @@ export async function prove(options: GateOptions): Promise<ProbeReport> {
     const who = identity();
     if (who === undefined) return gone(round);
     // A round that the deadline cut off says nothing of the server.
-    if (left() <= 0 && round.status !== 'proved') return overdue(tally.last ?? round);
+    if (left() < TIMER_GRAIN_MS && round.status !== 'proved') return overdue(tally.last ?? round);
 
     tally.count(round, who);
     options.onProgress?.({ elapsedMs: elapsed(), state: round.status, round: tally.good });
