@@ -5,15 +5,13 @@ import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import bcrypt from 'bcryptjs';
 import { LOGIN_NODE, layComfyUi } from '../../src/stand-in/tree.ts';
 
 const root = resolve(import.meta.dirname, '..', '..');
 const ENTRYPOINT = process.env.ENTRYPOINT_BUNDLE ?? join(root, 'dist', 'entrypoint', 'index.cjs');
 const CLI = process.env.CLI_BUNDLE ?? join(root, 'dist', 'cli', 'index.cjs');
 
-/** A hash of the cheapest kind: it tests as well, and in a fraction of the time. */
-export const cheapHash = (password: string) => bcrypt.hashSync(password, 4);
+export { cheapHash } from './deployment.ts';
 
 /** A password that nobody uses. */
 export const freshPassword = () => `pw-${Math.random().toString(36).slice(2)}-${Date.now().toString(36)}`;
