@@ -6,7 +6,7 @@ const root = resolve(import.meta.dirname, '..');
 
 // Each room may import from the rooms listed (and from itself).
 const inner = ['model', 'platform', 'env-file'];
-const core = ['locations', 'store', 'probe', 'report', 'layout'];
+const core = ['locations', 'store', 'probe', 'service', 'report', 'layout'];
 const rooms = {
   model: [],
   platform: ['model'],
@@ -15,6 +15,7 @@ const rooms = {
   layout: [...inner, 'locations'],
   store: inner,
   probe: inner,
+  service: inner,
   report: inner,
   'stand-in': ['model', 'platform'],
   commands: [...inner, ...core, 'stand-in'],

@@ -17,7 +17,7 @@ import { type Position, positionOf } from './positions.ts';
 /** A location as it is written in a layout. */
 export interface WrittenLocation {
   path: string;
-  kind: Exclude<LocationKind, 'env-file' | 'server' | 'file'>;
+  kind: Exclude<LocationKind, 'env-file' | 'server' | 'container' | 'file'>;
   key?: string;
   holds?: Part;
   readers?: string[];
@@ -30,7 +30,13 @@ export interface WrittenService {
   url?: string;
   origin?: string;
   owner?: string;
-  restart?: { driver: 'compose' | 'command' | 'none'; file?: string; service?: string; command?: string[] };
+  restart?: {
+    driver: 'compose' | 'command' | 'none';
+    file?: string;
+    service?: string;
+    command?: string[];
+    stop?: string[];
+  };
   env?: {
     file: string;
     template?: string;

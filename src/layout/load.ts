@@ -100,7 +100,8 @@ class LayoutReader {
           'add command: [program, argument, …]',
         );
       }
-      return { driver: 'command', command: written.command };
+      const { command, stop } = written;
+      return { driver: 'command', command, ...(stop !== undefined && { stop }) };
     }
     if (written.file === undefined) {
       this.#fail('restart: driver "compose" needs "file"', pointer, 'add file: path/to/docker-compose.yml');

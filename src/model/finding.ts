@@ -42,6 +42,17 @@ const FINDINGS = {
   'login-disabled': 'critical',
   'conf-malformed': 'error',
   'credential-unknown': 'error',
+  'engine-unreachable': 'error',
+  'compose-missing': 'error',
+  'container-missing': 'error',
+  'container-exited': 'error',
+  'container-restarting': 'error',
+  'stale-process': 'error',
+  'container-env-drift': 'error',
+  'mount-elsewhere': 'error',
+  'port-exposed': 'warning',
+  'login-node-missing': 'critical',
+  'login-node-broken': 'critical',
   down: 'error',
   'not-ready': 'error',
   open: 'critical',
@@ -69,6 +80,7 @@ export type LocationKind =
   | 'conf-json'
   | 'password-file'
   | 'server'
+  | 'container'
   | 'file';
 
 /** Where a finding was made. `line` counts from 1. */

@@ -86,9 +86,10 @@ export interface PasswordFileLocation {
 
 export type CredentialLocation = EnvKeyLocation | TokenFileLocation | ConfLocation | PasswordFileLocation;
 
+/** How a service is made to read the credential again; `stop` ends it at once where it is found open. */
 export type RestartDriver =
   | { driver: 'compose'; file: string; service: string }
-  | { driver: 'command'; command: string[] }
+  | { driver: 'command'; command: string[]; stop?: string[] }
   | { driver: 'none' };
 
 /** One service: its locations, its readers, its address. All paths absolute. */

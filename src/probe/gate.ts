@@ -27,10 +27,10 @@ export interface GateOptions extends ProbeTarget {
   /** The longest pause between two tries while nothing useful answers; 500 ms where absent. */
   maxPauseMs?: number;
   /**
-   * Id of the process or container that answers. A change starts the rounds anew;
-   * undefined says that it is gone, and ends the gate at once.
+   * Id of the process or container that answers. A change starts the rounds anew; undefined says that it is gone,
+   * and ends the gate at once. `sure` asks for what holds now: a proof hangs on it; else a moment old will do.
    */
-  identity?: () => string | undefined;
+  identity?: (sure: boolean) => string | undefined | Promise<string | undefined>;
   onProgress?: (progress: GateProgress) => void;
 }
 
@@ -69,11 +69,11 @@ export async function prove(options: GateOptions): Promise<ProbeReport> {
   const tally = new Tally();
 
   while (left() > 0) {
-    tally.meet(identity());
+    tally.meet(await identity(tally.good === 0));
     const depth = tally.good + 1 >= rounds ? 'full' : 'repeated';
     const round = await askRound(steps, depth, Math.min(options.tryMs ?? TRY_MS, left()), clock);
     if (round.status === 'open') return reportOf(round);
-    const who = identity();
+    const who = await identity(depth === 'full' && round.status === 'proved');
     if (who === undefined) return gone(round);
     // A round that the deadline cut off says nothing of the server.
     if (left() < TIMER_GRAIN_MS && round.status !== 'proved') return overdue(tally.last ?? round);

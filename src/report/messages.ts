@@ -2,6 +2,7 @@ import type { Finding, FindingCode } from '../model/finding.ts';
 import { credentialWords } from './messages-credential.ts';
 import { fileWords } from './messages-files.ts';
 import { liveWords } from './messages-live.ts';
+import { serviceWords } from './messages-service.ts';
 import { shellWord, shortPath } from './place.ts';
 import type { WordContext, Words } from './words.ts';
 
@@ -9,6 +10,7 @@ const WORDS: Record<FindingCode, (context: WordContext) => Words> = {
   ...fileWords,
   ...credentialWords,
   ...liveWords,
+  ...serviceWords,
 };
 
 /** The words of a finding. `root` is the deployment's folder, `cwd` the one that the command was given in. */

@@ -6,9 +6,9 @@ function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
-/** A path as people read it: relative to the root where it lies below it. The address of a server stays whole. */
+/** A path as people read it: relative to the root where it lies below it. An address, or a container's name, stays whole. */
 export function shortPath(path: string, root: string): string {
-  if (/^https?:\/\//.test(path)) return path;
+  if (!isAbsolute(path)) return printable(path);
   const way = relative(root, path);
   return printable(way === '' ? '.' : way.startsWith('..') || isAbsolute(way) ? path : way);
 }

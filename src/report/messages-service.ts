@@ -1,0 +1,87 @@
+import type { FindingArgs } from '../model/finding.ts';
+import type { WordTable } from './words.ts';
+
+type ServiceCode =
+  | 'engine-unreachable'
+  | 'compose-missing'
+  | 'container-missing'
+  | 'container-exited'
+  | 'container-restarting'
+  | 'stale-process'
+  | 'container-env-drift'
+  | 'mount-elsewhere'
+  | 'port-exposed'
+  | 'login-node-missing'
+  | 'login-node-broken';
+
+const RECREATE = 'docker compose up -d --force-recreate   # a restart alone does not read .env again';
+
+/** Why no Docker Engine answers (codes of service/). */
+const ENGINE_REASONS: Readonly<Record<string, string>> = {
+  'docker-missing': 'docker is not on PATH',
+  permission: 'this user may not speak to it',
+  'no-answer': 'nothing answers where docker looks for it',
+  timeout: 'it does not answer in time',
+};
+
+const ENGINE_REMEDIES: Readonly<Record<string, string>> = {
+  'docker-missing': 'install the docker command, or put its folder on PATH',
+  permission: 'run this as root, or as a member of the group docker',
+};
+
+/** `(exit code 1)`, with the reason of an end by lack of memory. */
+const ending = ({ exitCode, oom }: FindingArgs) =>
+  oom === true ? ' (out of memory)' : exitCode === undefined ? '' : ` (exit code ${exitCode})`;
+
+/** Which value stands where: only bearers have a fingerprint to show. */
+const against = ({ found, expected }: FindingArgs) =>
+  found === undefined || expected === undefined ? '' : `: ${found} there, ${expected} in the file`;
+
+/** The words of findings about the container of a service; the path is the container's name where it is one. */
+export const serviceWords: WordTable<ServiceCode> = {
+  'engine-unreachable': ({ args }) => ({
+    message: `no Docker Engine answers: ${ENGINE_REASONS[String(args.reason)] ?? String(args.reason)}`,
+    remedy:
+      ENGINE_REMEDIES[String(args.reason)] ?? 'docker version   # starts to answer when the engine runs',
+  }),
+  'compose-missing': () => ({
+    message: 'neither "docker compose" nor "docker-compose" can be run',
+    remedy: 'install the Compose plugin of docker',
+  }),
+  'container-missing': ({ path, args }) => ({
+    message: `${path}: the service ${args.service} has no container`,
+    remedy: RECREATE,
+  }),
+  'container-exited': ({ path, args, target }) => ({
+    message: `the container ${path} has ended${ending(args)}`,
+    remedy: `docker logs --tail 50 ${target}   # mask the token before you show them to anyone`,
+  }),
+  'container-restarting': ({ path, args, target }) => ({
+    message: `the container ${path} ends again and again${ending(args)}, ${args.restarts} restarts so far`,
+    remedy: `docker logs --tail 50 ${target}   # mask the token before you show them to anyone`,
+  }),
+  'stale-process': ({ path }) => ({
+    message: `the server was started before ${path} was changed: it still holds the old credential`,
+    remedy: RECREATE,
+  }),
+  'container-env-drift': ({ path, args }) => ({
+    message: `${args.key} in the container ${path} is not what the files hold${against(args)}`,
+    remedy: RECREATE,
+  }),
+  'mount-elsewhere': ({ path, args }) => ({
+    message: `the container ${path} mounts ${args.source}, not ${args.expected}: it was started from another checkout`,
+    remedy: 'docker compose up -d --force-recreate   # in the folder that the container should belong to',
+  }),
+  'port-exposed': ({ path, args }) => ({
+    message: `${path}: port ${args.port} is published on ${args.hostIp}: whoever reaches this host reaches the login`,
+    remedy: 'write "127.0.0.1:" before the port in the compose file, and put a proxy with TLS in front',
+  }),
+  'login-node-missing': ({ path }) => ({
+    message: `${path}: ComfyUI runs without ComfyUI-Login: no such node is in custom_nodes, or it is disabled`,
+    remedy: 'docker compose stop   # then put ComfyUI-Login into custom_nodes, and start it again',
+  }),
+  'login-node-broken': ({ path, args }) => ({
+    message: `${path}: ComfyUI-Login is there and could not be loaded${args.reason === undefined ? '' : ` (${args.reason})`}`,
+    remedy: 'docker compose stop   # then see which package or file its import lacks',
+  }),
+};
