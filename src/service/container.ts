@@ -48,7 +48,7 @@ export interface Container {
 }
 
 /** Whether a container runs, or is on its way there by itself. */
-const isAlive = ({ status }: Container) => status === 'running' || status === 'restarting';
+export const isAlive = ({ status }: Container) => status === 'running' || status === 'restarting';
 
 /** Names the processes that run now: another name means another process. Undefined where none does. */
 export function identityOf(containers: readonly Container[]): string | undefined {

@@ -1,0 +1,57 @@
+import { Exit, Failure } from '../model/failure.ts';
+import type { RestartDriver } from '../model/layout.ts';
+import type { ProcessPort } from '../platform/process.ts';
+import { runBounded } from './bounded.ts';
+import type { Container } from './container.ts';
+import type { RestartAction, ServiceDriver } from './driver.ts';
+import { type Hide, howItEnded } from './said.ts';
+
+export interface CommandDeps {
+  process: ProcessPort;
+  /** The whole environment of the command. */
+  env: NodeJS.ProcessEnv;
+  /** The folder that the command runs in. */
+  root: string;
+  hide: Hide;
+  timeoutMs: number;
+}
+
+/** A service that a command of the layout restarts, and perhaps another one ends. */
+export class CommandDriver implements ServiceDriver {
+  readonly name = 'command';
+  readonly #layout: Extract<RestartDriver, { driver: 'command' }>;
+  readonly #deps: CommandDeps;
+
+  constructor(layout: Extract<RestartDriver, { driver: 'command' }>, deps: CommandDeps) {
+    this.#layout = layout;
+    this.#deps = deps;
+  }
+
+  async containers(): Promise<Container[]> {
+    return [];
+  }
+
+  /** The layout knows one command, whatever changed. */
+  async restart(_action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
+    const ran = await this.#run(this.#layout.command, signal);
+    if (ran.code === 0) return;
+    const ending = howItEnded(ran, this.#deps.timeoutMs, this.#deps.hide);
+    throw new Failure({
+      code: 'restart-failed',
+      exit: Exit.rolledBack,
+      message: `the command that restarts the service, ${this.#layout.command[0]}, ${ending}`,
+      remedy: `run the command of the layout's "restart" by hand, in ${this.#deps.root}`,
+    });
+  }
+
+  async stop(): Promise<boolean> {
+    const { stop } = this.#layout;
+    return stop !== undefined && (await this.#run(stop)).code === 0;
+  }
+
+  #run([program = '', ...args]: readonly string[], signal?: AbortSignal) {
+    const { process, env, root: cwd, timeoutMs } = this.#deps;
+    const options = { env, cwd, timeoutMs, ...(signal !== undefined && { signal }) };
+    return runBounded(process, program, args, options);
+  }
+}

@@ -1,0 +1,131 @@
+import { Exit, Failure } from '../model/failure.ts';
+import { type ComposeDeps, ComposeProgram, type ComposeService } from './compose-program.ts';
+import { type Container, isAlive } from './container.ts';
+import { Docker } from './docker.ts';
+import type { RestartAction, ServiceDriver } from './driver.ts';
+import { QUESTION_MS } from './engine.ts';
+import { howItEnded } from './said.ts';
+
+/** One container can come up while another is ended; whoever does not end in so many rounds is not ended by us. */
+const STOP_ROUNDS = 3;
+
+const hasEnded = ({ status }: Container) => status === 'exited' || status === 'dead' || status === 'created';
+
+/** Names one start of a container; undefined where it was never started. */
+const startOf = ({ id, startedAt }: Container) => startedAt && `${id} ${startedAt.toISOString()}`;
+
+/** Whether no process of before runs any more, and one was started since; a recreated service is no old container. */
+function isFresh(before: readonly Container[], after: readonly Container[], recreated: boolean): boolean {
+  const olds = new Set(before.map(({ id }) => id));
+  const starts = new Set(before.map(startOf));
+  const isOld = (one: Container) => (recreated ? olds.has(one.id) : starts.has(startOf(one)));
+  const started = after.filter((one) => one.startedAt !== undefined);
+  return started.some((one) => !isOld(one)) && !after.some((one) => isAlive(one) && isOld(one));
+}
+
+/** A service that Compose runs. */
+export class ComposeDriver implements ServiceDriver {
+  readonly name = 'compose';
+  readonly #target: ComposeService;
+  readonly #deps: ComposeDeps;
+  readonly #compose: ComposeProgram;
+  readonly #docker: Docker;
+  /** The containers as they were last listed: while all are there and one runs, the engine alone need be asked. */
+  #ids: string[] = [];
+
+  constructor(target: ComposeService, deps: ComposeDeps) {
+    this.#target = target;
+    this.#deps = deps;
+    this.#compose = new ComposeProgram(target, deps);
+    this.#docker = new Docker(deps.process, deps.env, deps.timeoutMs);
+  }
+
+  containers(): Promise<Container[]> {
+    return this.#look();
+  }
+
+  async restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#restart(action, signal);
+    } catch (error) {
+      // What cannot be found out while restarting is a restart that failed.
+      if (!(error instanceof Failure) || error.exit === Exit.rolledBack) throw error;
+      throw this.#failure('restart-failed', error.message, error.remedy, error);
+    }
+  }
+
+  async stop(): Promise<boolean> {
+    try {
+      // What is known is ended before anything is asked: each question costs the start of a program.
+      await this.#docker.kill(this.#ids);
+      for (let round = 0; round < STOP_ROUNDS; round++) if (await this.#end()) return true;
+    } catch {
+      // No engine, no file: then nothing is certain.
+    }
+    return false;
+  }
+
+  async #look(signal?: AbortSignal): Promise<Container[]> {
+    const known = await this.#inspect(this.#ids, signal);
+    return known.length > 0 && known.length === this.#ids.length && known.some(isAlive)
+      ? known
+      : this.#lookAnew(signal);
+  }
+
+  async #lookAnew(signal?: AbortSignal): Promise<Container[]> {
+    const found = await this.#inspect(await this.#compose.ids(signal), signal);
+    this.#ids = found.map(({ id }) => id);
+    return found;
+  }
+
+  #inspect(ids: readonly string[], signal?: AbortSignal): Promise<Container[]> {
+    return this.#docker.inspect(ids, this.#target.service, signal);
+  }
+
+  async #restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
+    const before = await this.#lookAnew(signal);
+    const { service } = this.#target;
+    // `restart` makes no container, and would leave a stopped one as it was made long ago.
+    const recreate = action === 'recreate' || !before.some(isAlive);
+    const args = recreate ? ['up', '-d', '--force-recreate', '--no-color', service] : ['restart', service];
+    this.#ids = [];
+    const ran = await this.#compose.run(args, this.#deps.timeoutMs, signal);
+    const doing = `Compose was to ${recreate ? 'recreate' : 'restart'} ${service}`;
+    const remedy = this.#compose.line('up', '-d', '--force-recreate', service);
+    if (ran.code !== 0) {
+      const ending = howItEnded(ran, this.#deps.timeoutMs, this.#deps.hide);
+      throw this.#failure('restart-failed', `${doing}, and ${ending}`, remedy);
+    }
+    if (isFresh(before, await this.#lookAnew(signal), recreate)) return;
+    const message = `${doing} and reported success, but no new process runs in place of the old one`;
+    throw this.#failure('restart-ineffective', message, remedy);
+  }
+
+  #failure(code: string, message: string, remedy: string, cause?: Failure): Failure {
+    const location = { path: this.#target.file };
+    return new Failure({ code, exit: Exit.rolledBack, message, remedy, location, cause });
+  }
+
+  /** One attempt to end all containers of the service; gives whether all of them have ended for good. */
+  async #end(): Promise<boolean> {
+    const ids = await this.#listToEnd();
+    if (ids === undefined) return false;
+    const found = await this.#inspect(ids);
+    const awake = found.filter((one) => !hasEnded(one));
+    await this.#docker.kill(awake.map(({ id }) => id));
+    const forbidden = await this.#docker.forbidRestart(found.map(({ id }) => id));
+    const rest = awake.length === 0 ? found : await this.#inspect(ids);
+    return forbidden && rest.every(hasEnded);
+  }
+
+  /** The containers to end; where Compose does not list them, those that are known, else Compose is to end them. */
+  async #listToEnd(): Promise<string[] | undefined> {
+    try {
+      return await this.#compose.ids();
+    } catch {
+      if (this.#ids.length > 0) return this.#ids;
+      await this.#compose.run(['kill', this.#target.service], QUESTION_MS);
+      return undefined;
+    }
+  }
+}
