@@ -40,8 +40,10 @@ export class ComposeDriver implements ServiceDriver {
     this.#docker = new Docker(deps.process, deps.env, deps.timeoutMs);
   }
 
-  containers(): Promise<Container[]> {
-    return this.#look();
+  async containers(signal?: AbortSignal): Promise<Container[]> {
+    const known = await this.#inspect(this.#ids, signal);
+    const isWhole = known.length > 0 && known.length === this.#ids.length;
+    return isWhole && known.some(isAlive) ? known : this.#lookAnew(signal);
   }
 
   async restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
@@ -63,13 +65,6 @@ export class ComposeDriver implements ServiceDriver {
       // No engine, no file: then nothing is certain.
     }
     return false;
-  }
-
-  async #look(signal?: AbortSignal): Promise<Container[]> {
-    const known = await this.#inspect(this.#ids, signal);
-    return known.length > 0 && known.length === this.#ids.length && known.some(isAlive)
-      ? known
-      : this.#lookAnew(signal);
   }
 
   async #lookAnew(signal?: AbortSignal): Promise<Container[]> {

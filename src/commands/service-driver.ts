@@ -1,0 +1,130 @@
+import { dirname, join } from 'node:path';
+import { decodeEnv } from '../env-file/decode.ts';
+import { EnvDocument } from '../env-file/document.ts';
+import { readersFor } from '../env-file/readers/index.ts';
+import type { HeldPart } from '../locations/adapter.ts';
+import { withinQuotes } from '../locations/env-values.ts';
+import { locationsOf } from '../locations/index.ts';
+import { asComposeInterpolates } from '../model/forensics.ts';
+import type { ServiceLayout } from '../model/layout.ts';
+import { Secret } from '../model/secret.ts';
+import { Redactor } from '../platform/redact.ts';
+import type { ServiceDriver } from '../service/driver.ts';
+import { driverFor } from '../service/index.ts';
+import { readRegular } from '../store/read-file.ts';
+import { FileSnapshot, observe } from './gather.ts';
+import type { World } from './world.ts';
+
+/** A shorter value is a port, a number, a `true`: without it no message could be read. */
+const MIN_LENGTH = 6;
+
+/** Variables of the shell that a compose file may name, and an error message quote. */
+const TELLING = /TOKEN|PASS|SECRET|KEY|CREDENTIAL/i;
+
+const MASK = '[secret]';
+
+const LINE_KEY = /^\uFEFF?[ \t]*(?:export[ \t]+)?([^\s=:#'"`]+)[ \t]*(?:=|:[ \t])/gm;
+
+/** The `.env` files that are read for a service: the layout's, and the one that Compose takes from beside its file. */
+function envTexts({ env, restart }: ServiceLayout): string[] {
+  const beside = restart.driver === 'compose' ? [join(dirname(restart.file), '.env')] : [];
+  const paths = new Set([...(env === undefined ? [] : [env.path]), ...beside]);
+  return [...paths].flatMap((path) => {
+    const file = readRegular(path, { follow: true });
+    const decoded = file.kind === 'file' ? decodeEnv(file.bytes) : undefined;
+    return decoded?.ok ? [decoded.text] : [];
+  });
+}
+
+const keysIn = (text: string) => [...text.matchAll(LINE_KEY)].map(([, key = '']) => key);
+
+/** Every value of a `.env`, as it stands there and as the programs that start containers read it. */
+function valuesIn(text: string): string[] {
+  const document = EnvDocument.parse(text);
+  const written = [...new Set(keysIn(text))].flatMap((key) => document.statements(key));
+  const read = (['compose', 'compose-v1', 'docker-run'] as const)
+    .flatMap((name) => readersFor({ name }).map((reader) => reader.read(text)))
+    .flatMap((outcome) => (outcome.ok ? [...outcome.values.values()] : []));
+  return [...written.map(({ raw }) => withinQuotes(raw)), ...read.map(({ value }) => value)];
+}
+
+/** What of a value can stand in a message: its lines, and what Compose makes of a `$` in it, names of variables too. */
+function piecesOf(value: string): string[] {
+  const words = value.includes('$') ? [asComposeInterpolates(value), ...value.split(/\W+/)] : [];
+  return [value, ...value.split(/[\r\n]+/), ...words];
+}
+
+/** The files of a service as they are now: their texts alone, since nobody may ever ask what is secret in them. */
+class Sight {
+  readonly #service: ServiceLayout;
+  readonly #files = new FileSnapshot();
+  readonly #texts: string[];
+
+  constructor(service: ServiceLayout) {
+    this.#service = service;
+    this.#texts = envTexts(service);
+    for (const { path } of locationsOf(service)) this.#files.read(path);
+  }
+
+  get keys(): string[] {
+    return this.#texts.flatMap(keysIn);
+  }
+
+  values(): string[] {
+    return this.#texts.flatMap(valuesIn);
+  }
+
+  parts(): HeldPart[] {
+    return observe(this.#service, this.#files).flatMap((one) => one.content?.parts ?? []);
+  }
+}
+
+/** The secrets of a service, as something that takes them out of a text. */
+class Concealment {
+  readonly #redactor = new Redactor();
+  /** What the redactor leaves as too short. */
+  readonly #short: string[];
+
+  constructor(sights: readonly Sight[], env: NodeJS.ProcessEnv) {
+    const parts = sights.flatMap((one) => one.parts());
+    const telling = Object.entries(env).flatMap(([name, value = '']) => (TELLING.test(name) ? [value] : []));
+    const values = [...sights.flatMap((one) => one.values()), ...parts.map(({ value }) => value.reveal())];
+    const worth = [...new Set([...values, ...telling].flatMap(piecesOf))].filter(
+      ({ length }) => length >= MIN_LENGTH,
+    );
+    this.#redactor.add(...worth.map((value) => new Secret(value)));
+    // Whoever chose a short password has a secret all the same.
+    const passwords = parts.filter(({ part }) => part === 'password').map(({ value }) => value.reveal());
+    this.#short = [...new Set([...worth, ...passwords])]
+      .filter(({ length }) => length > 0 && length < 8)
+      .sort((a, b) => b.length - a.length);
+  }
+
+  hide(text: string): string {
+    return this.#short.reduce((rest, value) => rest.replaceAll(value, MASK), this.#redactor.redact(text));
+  }
+}
+
+/**
+ * The driver of a service: what its programs get of the environment, and what of their words is never shown, comes
+ * from the service's files. A restart may take `timeoutMs`.
+ */
+export function driverOf(
+  service: ServiceLayout,
+  root: string,
+  world: World,
+  timeoutMs: number,
+): ServiceDriver {
+  const { keys = {}, required = [], defaults = {} } = service.env ?? {};
+  const before = new Sight(service);
+  return driverFor(service.restart, {
+    process: world.process,
+    env: world.env,
+    root,
+    // Those that are going to be written count too.
+    envKeys: [...new Set([...before.keys, ...Object.keys(keys), ...required, ...Object.keys(defaults)])],
+    // The files may have been written since; an old credential is a secret as well.
+    hide: (text) => new Concealment([before, new Sight(service)], world.env).hide(text),
+    timeoutMs,
+  });
+}
