@@ -65,13 +65,14 @@ export async function prove(options: GateOptions): Promise<ProbeReport> {
   const started = clock.monotonicMs();
   const elapsed = () => Math.round(clock.monotonicMs() - started);
   const left = () => options.timeoutMs - (clock.monotonicMs() - started);
+  const bound = () => Math.max(0, Math.min(options.tryMs ?? TRY_MS, left()));
   const pace = new Pace(options.maxPauseMs ?? LONGEST_PAUSE_MS);
   const tally = new Tally();
 
   while (left() > 0) {
     tally.meet(await identity(tally.good === 0));
     const depth = tally.good + 1 >= rounds ? 'full' : 'repeated';
-    const round = await askRound(steps, depth, Math.min(options.tryMs ?? TRY_MS, left()), clock);
+    const round = await askRound(steps, depth, bound, clock);
     if (round.status === 'open') return reportOf(round);
     const who = await identity(depth === 'full' && round.status === 'proved');
     if (who === undefined) return gone(round);
@@ -89,7 +90,7 @@ export async function prove(options: GateOptions): Promise<ProbeReport> {
 
 /** The cheap part of a round (no credential, empty token, wrong bearer, bearer), once: for health checks. */
 export async function checkOnce(target: ProbeTarget): Promise<ProbeReport> {
-  return reportOf(await askRound(stepsFor(target), 'cheap', target.tryMs ?? TRY_MS, target.clock));
+  return reportOf(await askRound(stepsFor(target), 'cheap', () => target.tryMs ?? TRY_MS, target.clock));
 }
 
 /**
@@ -99,6 +100,6 @@ export async function checkOnce(target: ProbeTarget): Promise<ProbeReport> {
 export async function checkRefusals(target: Omit<ProbeTarget, 'credential'>): Promise<ProbeReport> {
   const nobody = { username: '', bearer: new Secret('') };
   const steps = stepsFor({ ...target, credential: nobody });
-  const round = await askRound(steps, 'refusals', target.tryMs ?? TRY_MS, target.clock);
+  const round = await askRound(steps, 'refusals', () => target.tryMs ?? TRY_MS, target.clock);
   return { ...reportOf(round), status: round.status === 'proved' ? 'unknown' : round.status };
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../platform/clock.ts';
 import { CHECK_IDS, type Check, type CheckId, type ProbeFinding, type ProbeStatus } from './check.ts';
-import type { Steps } from './steps.ts';
+import type { Bound, Steps } from './steps.ts';
 import type { Settled } from './verdict.ts';
 
 /** How far a round goes: what must be refused, the cheap part, all that may be repeated, or also what is done once per gate. */
@@ -28,7 +28,7 @@ export interface Round {
  * It ends at the first answer that is not good, so the form is posted only where all before it held:
  * on a server without PASSWORD that very request would set the password (reliability.md §3).
  */
-export async function askRound(steps: Steps, depth: Depth, timeoutMs: number, clock: Clock): Promise<Round> {
+export async function askRound(steps: Steps, depth: Depth, bound: Bound, clock: Clock): Promise<Round> {
   const round: Round = { status: 'proved', checks: [], findings: [], settled: undefined, retryAfterMs: 0 };
   for (const id of REACH[depth]) {
     if (round.status !== 'proved') {
@@ -36,7 +36,7 @@ export async function askRound(steps: Steps, depth: Depth, timeoutMs: number, cl
       continue;
     }
     const started = clock.monotonicMs();
-    const result = await steps[id](timeoutMs);
+    const result = await steps[id](bound);
     const ms = Math.round(clock.monotonicMs() - started);
     if (result === undefined) {
       round.checks.push({ id, verdict: 'skip', ms: 0 });

@@ -4,7 +4,7 @@ import type { Credential } from '../model/credential.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Address, assertOrigin, readAddress } from './address.ts';
 import type { CheckId } from './check.ts';
-import { type Answer, ask } from './request.ts';
+import { type Answer, ask, type ProbeRequest } from './request.ts';
 import {
   type Judgement,
   judgeBearer,
@@ -35,8 +35,11 @@ export interface ProbeTarget {
 /** The outcome of a step; undefined where there is nothing to ask with. */
 type StepResult = { judgement: Judgement; httpStatus?: number } | undefined;
 
-/** Every check as something to do, bounded by `timeoutMs` for each request. */
-export type Steps = Record<CheckId, (timeoutMs: number) => Promise<StepResult>>;
+/** How many milliseconds a request that is sent now may take: less and less, towards the end of a gate. */
+export type Bound = () => number;
+
+/** Every check as something to do; each of its requests is bounded for itself. */
+export type Steps = Record<CheckId, (bound: Bound) => Promise<StepResult>>;
 
 const STATS = '/system_stats';
 
@@ -58,11 +61,6 @@ function likelyOrigin(answer: Answer, address: Address): string {
   return allowed !== undefined && URL.canParse(allowed) ? allowed : address.origin;
 }
 
-const result = (judgement: Judgement, answer: Answer): StepResult => ({
-  judgement,
-  ...(answer.kind === 'reply' && { httpStatus: answer.status }),
-});
-
 /** The checks for one target. Throws a `Failure` where its url or origin are unusable. */
 export function stepsFor(target: ProbeTarget): Steps {
   const address = readAddress(target.url);
@@ -71,74 +69,82 @@ export function stepsFor(target: ProbeTarget): Steps {
   const { clock, signal } = target;
   const origin = target.origin === undefined ? {} : { origin: target.origin };
 
-  const get = (path: string, timeoutMs: number, headers: Record<string, string> = {}) =>
-    ask(
-      { method: 'GET', url: address.at(path), headers: { ...origin, ...headers }, timeoutMs, signal },
-      clock,
-    );
+  const getting = (path: string, bound: Bound, headers: Record<string, string>): ProbeRequest => ({
+    method: 'GET',
+    url: address.at(path),
+    headers: { ...origin, ...headers },
+    timeoutMs: bound(),
+    signal,
+  });
+  const get = (path: string, bound: Bound, headers = {}) => ask(getting(path, bound, headers), clock);
 
   // Always with the user name: a form without it may cut PASSWORD to nothing (container.md F4).
-  const login = (secret: string, timeoutMs: number) =>
+  const login = (secret: string, bound: Bound) =>
     ask(
       {
         method: 'POST',
         url: address.at('/login'),
         headers: { ...origin, 'content-type': 'application/x-www-form-urlencoded' },
         body: new URLSearchParams({ username, password: secret }).toString(),
-        timeoutMs,
+        timeoutMs: bound(),
         signal,
       },
       clock,
     );
 
-  async function askWithBearer(timeoutMs: number): Promise<StepResult> {
+  const result = (judgement: Judgement, answer: Answer): StepResult => ({
+    judgement,
+    ...(answer.kind === 'reply' && { httpStatus: answer.status }),
+  });
+
+  async function askWithBearer(bound: Bound): Promise<StepResult> {
     const bearer = target.credential.bearer.reveal();
     if (!isSendable(bearer)) return { judgement: unsendableBearer };
-    const answer = await get(STATS, timeoutMs, authorization(bearer));
+    const answer = await get(STATS, bound, authorization(bearer));
     const judgement = judgeBearer(answer, address);
     if (judgement.means !== 'refused' || target.origin !== undefined) return result(judgement, answer);
     const guess = likelyOrigin(answer, address);
-    const again = await get(STATS, timeoutMs, { ...authorization(bearer), origin: guess });
+    const again = await get(STATS, bound, { ...authorization(bearer), origin: guess });
     const helps = judgeBearer(again, address).means === 'proved';
     return result(helps ? originRequired(guess) : judgement, answer);
   }
 
   const each =
-    (send: (timeoutMs: number) => Promise<Answer>, judge: (answer: Answer) => Judgement) =>
-    async (timeoutMs: number) => {
-      const answer = await send(timeoutMs);
+    (send: (bound: Bound) => Promise<Answer>, judge: (answer: Answer) => Judgement) =>
+    async (bound: Bound) => {
+      const answer = await send(bound);
       return result(judge(answer), answer);
     };
 
   return {
     anonymous: each(
-      (ms) => get(STATS, ms),
+      (bound) => get(STATS, bound),
       (answer) => judgeRefusal(answer, address, 'open'),
     ),
     'empty-token': each(
-      (ms) => get(`${STATS}?token=`, ms),
+      (bound) => get(`${STATS}?token=`, bound),
       (answer) => judgeRefusal(answer, address, 'open-by-empty-token'),
     ),
     'wrong-bearer': each(
-      (ms) => get(STATS, ms, authorization(wrongBearer())),
+      (bound) => get(STATS, bound, authorization(wrongBearer())),
       (answer) => judgeRefusal(answer, address, 'wrong-bearer-accepted'),
     ),
     bearer: askWithBearer,
     'login-page': each(
-      (ms) => get('/login', ms),
+      (bound) => get('/login', bound),
       (answer) => judgeLoginPage(answer, address, target.guestModeAllowed === true),
     ),
     suffix: each(
-      (ms) => get(CANARY, ms),
+      (bound) => get(CANARY, bound),
       (answer) => judgeSuffix(answer, address),
     ),
-    password: async (ms) => {
+    password: async (bound) => {
       if (password === undefined) return undefined;
-      const answer = await login(password.reveal(), ms);
+      const answer = await login(password.reveal(), bound);
       return result(judgePassword(answer, address), answer);
     },
     'wrong-password': each(
-      (ms) => login(wrongPassword(), ms),
+      (bound) => login(wrongPassword(), bound),
       (answer) => judgeWrongPassword(answer, address),
     ),
   };
