@@ -7,11 +7,11 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Clock } from '../platform/clock.ts';
 
-/** Bytes of a body that are kept: ComfyUI's answers used here have less than 2 kB. */
-const KEPT_BYTES = 64 * 1024;
+/** Bytes of a body after which reading stops: ComfyUI's answers used here have less than 16 kB. */
+const READ_BYTES = 64 * 1024;
 
-/** Bytes of a body after which reading stops. */
-const READ_BYTES = 1024 * 1024;
+/** Bytes of a header: Node's own bound, said here so that no NODE_OPTIONS changes it. */
+const HEADER_BYTES = 16 * 1024;
 
 export interface ProbeRequest {
   method: 'GET' | 'POST';
@@ -28,7 +28,7 @@ interface Reply {
   kind: 'reply';
   status: number;
   headers: IncomingHttpHeaders;
-  /** The first 64 KiB, as UTF-8. */
+  /** As UTF-8; only its beginning where `end` is not `whole`. */
   body: string;
   end: 'whole' | 'too-long' | 'timeout' | 'reset';
 }
@@ -53,9 +53,9 @@ function readBody(response: IncomingMessage, done: (end: Reply['end'], body: str
   const chunks: Buffer[] = [];
   let size = 0;
   const end = (how: Reply['end']) =>
-    done(how, Buffer.concat(chunks).subarray(0, KEPT_BYTES).toString('utf8'));
+    done(how, Buffer.concat(chunks).subarray(0, READ_BYTES).toString('utf8'));
   response.on('data', (chunk: Buffer) => {
-    if (size < KEPT_BYTES) chunks.push(chunk);
+    chunks.push(chunk);
     size += chunk.length;
     if (size > READ_BYTES) end('too-long');
   });
@@ -73,6 +73,8 @@ function open(request: ProbeRequest) {
   return (secure ? httpsRequest : httpRequest)(request.url, {
     method: request.method,
     agent,
+    maxHeaderSize: HEADER_BYTES,
+    insecureHTTPParser: false,
     headers: {
       accept: 'application/json',
       'accept-encoding': 'identity',

@@ -98,12 +98,20 @@ function isClosed(reply: Reply, address: Address): boolean {
   return to !== undefined && address.is(to, '/login');
 }
 
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What ComfyUI says of itself: the newer ones their own version, the older ones at least Python's. */
+const names = (system: Record<string, unknown>) =>
+  [system.comfyui_version, system.pytorch_version, system.python_version].some(
+    (one) => typeof one === 'string',
+  );
+
 function isSystemStats(body: string): boolean {
   try {
     const stats: unknown = JSON.parse(body);
-    if (typeof stats !== 'object' || stats === null || !('system' in stats && 'devices' in stats))
-      return false;
-    return typeof stats.system === 'object' && stats.system !== null && Array.isArray(stats.devices);
+    if (!isRecord(stats) || !isRecord(stats.system) || !Array.isArray(stats.devices)) return false;
+    return names(stats.system) && stats.devices.every(isRecord);
   } catch {
     return false;
   }
@@ -136,8 +144,8 @@ export const unsendableBearer: Judgement = refusedBy('header-malformed', { sent:
 /** ④ where the bearer is refused without `Origin` and accepted with it (container.md F15). */
 export const originRequired = (origin: string): Judgement => refusedBy('origin-required', { origin });
 
-const PASSWORD_FIELD = /<input\b[^>]*\bname=["']password["']/i;
-const USERNAME_FIELD = /<input\b[^>]*\bname=["']username["']/i;
+const PASSWORD_FIELD = /<input\b[^>]*\bname\s*=\s*["']?password["'\s/>]/i;
+const USERNAME_FIELD = /<input\b[^>]*\bname\s*=\s*["']?username["'\s/>]/i;
 /** Without a second line in PASSWORD a right login may cut the file to nothing (container.md F4). */
 const NAME_ONLY = /also set a username/i;
 const GUEST_BUTTON = /<input\b[^>]*\bvalue=["']Guest Mode["']/i;
@@ -145,7 +153,9 @@ const GUEST_BUTTON = /<input\b[^>]*\bvalue=["']Guest Mode["']/i;
 /** ⑤: the login page asks for the known password, not for a new one, and lets no guests in. */
 export function judgeLoginPage(answer: Answer, address: Address, guestModeAllowed: boolean): Judgement {
   return onReply(answer, (reply) => {
-    if (reply.status !== 200 || !PASSWORD_FIELD.test(reply.body)) return foreign(reply, address);
+    // What the page ends with could be the field of a first visit: a beginning says nothing.
+    const whole = reply.status === 200 && reply.end === 'whole';
+    if (!whole || !PASSWORD_FIELD.test(reply.body)) return foreign(reply, address);
     if (NAME_ONLY.test(reply.body)) return refusedBy('password-file-malformed', { hint: 'no-username' });
     if (USERNAME_FIELD.test(reply.body)) return openBy('first-visit');
     if (!GUEST_BUTTON.test(reply.body)) return good;
