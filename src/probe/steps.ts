@@ -4,6 +4,7 @@ import type { Credential } from '../model/credential.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Address, assertOrigin, readAddress } from './address.ts';
 import type { CheckId } from './check.ts';
+import { withoutEcho } from './echo.ts';
 import { type Answer, ask, type ProbeRequest } from './request.ts';
 import {
   type Judgement,
@@ -58,7 +59,8 @@ const authorization = (bearer: string) => ({ authorization: `Bearer ${bearer}` }
 /** The origin that the server itself names, else its own: what a browser's page of it would send. */
 function likelyOrigin(answer: Answer, address: Address): string {
   const allowed = answer.kind === 'reply' ? answer.headers['access-control-allow-origin'] : undefined;
-  return allowed !== undefined && URL.canParse(allowed) ? allowed : address.origin;
+  // In the server's own words, for it compares them, but only where they can stand in a header.
+  return allowed !== undefined && isSendable(allowed) && URL.canParse(allowed) ? allowed : address.origin;
 }
 
 /** The checks for one target. Throws a `Failure` where its url or origin are unusable. */
@@ -67,6 +69,7 @@ export function stepsFor(target: ProbeTarget): Steps {
   assertOrigin(target.origin);
   const { password, username } = target.credential;
   const { clock, signal } = target;
+  const hide = withoutEcho(target.credential);
   const origin = target.origin === undefined ? {} : { origin: target.origin };
 
   const getting = (path: string, bound: Bound, headers: Record<string, string>): ProbeRequest => ({
@@ -93,7 +96,7 @@ export function stepsFor(target: ProbeTarget): Steps {
     );
 
   const result = (judgement: Judgement, answer: Answer): StepResult => ({
-    judgement,
+    judgement: { ...judgement, ...(judgement.finding !== undefined && { finding: hide(judgement.finding) }) },
     ...(answer.kind === 'reply' && { httpStatus: answer.status }),
   });
 
