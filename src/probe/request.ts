@@ -20,6 +20,8 @@ export interface ProbeRequest {
   body?: string;
   /** Bounds the whole exchange, connecting included. */
   timeoutMs: number;
+  /** How long the body of a 2xx is waited for, where that alone says enough. */
+  successBodyMs?: number;
   signal?: AbortSignal | undefined;
 }
 
@@ -126,6 +128,12 @@ export function ask(request: ProbeRequest, clock: Clock): Promise<Answer> {
         const { statusCode: status = 0, headers } = response;
         settle(() => resolve({ kind: 'reply', status, headers, body, end }));
       });
+      const { statusCode = 0 } = response;
+      if (request.successBodyMs === undefined || statusCode < 200 || statusCode > 299) return;
+      clock.wait(request.successBodyMs, timer.signal).then(
+        () => finishBody?.('timeout'),
+        () => undefined,
+      );
     });
     outgoing.end(request.body);
   });

@@ -44,6 +44,9 @@ export type Steps = Record<CheckId, (bound: Bound) => Promise<StepResult>>;
 
 const STATS = '/system_stats';
 
+/** Who must be refused and is let in need not be heard out: until the verdict, the server stays open. */
+const OPEN_BODY_MS = 250;
+
 /** No node is called so: 200 with `{}` where the suffix alone lets anyone in (container.md F10). */
 const CANARY = '/object_info/x.js';
 
@@ -80,6 +83,8 @@ export function stepsFor(target: ProbeTarget): Steps {
     signal,
   });
   const get = (path: string, bound: Bound, headers = {}) => ask(getting(path, bound, headers), clock);
+  const getForbidden = (path: string, bound: Bound, headers = {}) =>
+    ask({ ...getting(path, bound, headers), successBodyMs: OPEN_BODY_MS }, clock);
 
   // Always with the user name: a form without it may cut PASSWORD to nothing (container.md F4).
   const login = (secret: string, bound: Bound) =>
@@ -121,15 +126,15 @@ export function stepsFor(target: ProbeTarget): Steps {
 
   return {
     anonymous: each(
-      (bound) => get(STATS, bound),
+      (bound) => getForbidden(STATS, bound),
       (answer) => judgeRefusal(answer, address, 'open'),
     ),
     'empty-token': each(
-      (bound) => get(`${STATS}?token=`, bound),
+      (bound) => getForbidden(`${STATS}?token=`, bound),
       (answer) => judgeRefusal(answer, address, 'open-by-empty-token'),
     ),
     'wrong-bearer': each(
-      (bound) => get(STATS, bound, authorization(wrongBearer())),
+      (bound) => getForbidden(STATS, bound, authorization(wrongBearer())),
       (answer) => judgeRefusal(answer, address, 'wrong-bearer-accepted'),
     ),
     bearer: askWithBearer,
@@ -138,7 +143,7 @@ export function stepsFor(target: ProbeTarget): Steps {
       (answer) => judgeLoginPage(answer, address, target.guestModeAllowed === true),
     ),
     suffix: each(
-      (bound) => get(CANARY, bound),
+      (bound) => getForbidden(CANARY, bound),
       (answer) => judgeSuffix(answer, address),
     ),
     password: async (bound) => {
