@@ -21,6 +21,8 @@ export interface Round {
   /** Whether another round cannot be better. */
   settled: Settled | undefined;
   retryAfterMs: number;
+  /** How quickly it was known that nothing listens; undefined where something answered. */
+  absentAfterMs?: number;
 }
 
 /**
@@ -37,7 +39,8 @@ export async function askRound(steps: Steps, depth: Depth, bound: Bound, clock: 
     }
     const started = clock.monotonicMs();
     const result = await steps[id](bound);
-    const ms = Math.round(clock.monotonicMs() - started);
+    const took = clock.monotonicMs() - started;
+    const ms = Math.round(took);
     if (result === undefined) {
       round.checks.push({ id, verdict: 'skip', ms: 0 });
       continue;
@@ -55,6 +58,7 @@ export async function askRound(steps: Steps, depth: Depth, bound: Bound, clock: 
     round.status = judgement.means;
     round.settled = judgement.settled;
     round.retryAfterMs = judgement.retryAfterMs ?? 0;
+    if (judgement.absent) round.absentAfterMs = took;
   }
   return round;
 }

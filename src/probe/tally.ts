@@ -6,6 +6,15 @@ const FIRST_PAUSE_MS = 50;
 /** Between two good rounds: long enough to meet a server that is not the same twice. */
 const BETWEEN_ROUNDS_MS = 50;
 
+/**
+ * A refusal that comes within `NEAR_MS` came from this machine or one beside it, where to be refused costs a fraction of
+ * a millisecond: there the next try follows soon, for a start is to be seen when it happens. What answers, if only
+ * with 5xx, works for each answer, and what is far away is no business of ours twenty times a second: there the
+ * pause grows.
+ */
+const NEAR_MS = 10;
+const NEAR_PAUSE_MS = 50;
+
 /** A credential refused in this many rounds in a row will not be accepted by waiting. */
 const SETTLED_ROUNDS = 2;
 
@@ -57,7 +66,10 @@ export class Pace {
     if (round.status !== this.#status) this.#nextMs = FIRST_PAUSE_MS;
     this.#status = round.status;
     if (round.status === 'proved') return BETWEEN_ROUNDS_MS;
-    const pause = Math.min(this.#nextMs, this.#longestMs) * (0.75 + Math.random() / 2);
+    const jitter = 0.75 + Math.random() / 2;
+    if (round.absentAfterMs !== undefined && round.absentAfterMs <= NEAR_MS)
+      return Math.min(NEAR_PAUSE_MS, this.#longestMs) * jitter;
+    const pause = Math.min(this.#nextMs, this.#longestMs) * jitter;
     this.#nextMs = Math.min(this.#nextMs * 1.5, this.#longestMs);
     return Math.max(pause, round.retryAfterMs);
   }

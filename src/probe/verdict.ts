@@ -16,10 +16,15 @@ export interface Judgement {
   finding?: ProbeFinding;
   /** The server wants to be left alone for this long. */
   retryAfterMs?: number;
+  /** Nothing listens, or nothing behind what does: a published port of a container that still starts. */
+  absent?: true;
 }
 
 type Reply = Extract<Answer, { kind: 'reply' }>;
 type Silence = Extract<Answer, { kind: 'silence' }>;
+
+/** A guard that asks for more is asked again all the same: nobody holds a gate shut by a header. */
+const LONGEST_RETRY_AFTER_MS = 60_000;
 
 const good: Judgement = { verdict: 'pass', means: 'proved' };
 
@@ -48,8 +53,10 @@ const target = (reply: Reply, address: Address) =>
 
 /** No headers came: nothing listens, or something does and says nothing. */
 function silent(silence: Silence): Judgement {
-  if (silence.connected) return notReady(silence.code);
-  return fault('unknown', 'down', 'down', { reason: silence.code }, { detail: silence.code });
+  const { code, connected } = silence;
+  const absent = (code === 'ECONNREFUSED' || code === 'ECONNRESET') && { absent: true as const };
+  if (connected) return { ...notReady(code), ...absent };
+  return { ...fault('unknown', 'down', 'down', { reason: code }, { detail: code }), ...absent };
 }
 
 /** A broken answer, 5xx and "too many" are "not yet", never "closed". */
@@ -57,7 +64,7 @@ function unfinished(reply: Reply): Judgement | undefined {
   if (reply.status >= 500) return notReady('server-error', { httpStatus: reply.status });
   if (reply.status === 429) {
     const seconds = Number(reply.headers['retry-after']);
-    const wait = seconds > 0 && Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {};
+    const wait = seconds > 0 ? { retryAfterMs: Math.min(seconds * 1000, LONGEST_RETRY_AFTER_MS) } : {};
     return { ...notReady('throttled', { httpStatus: 429 }), ...wait };
   }
   return reply.end === 'timeout' || reply.end === 'reset' ? notReady(reply.end) : undefined;
