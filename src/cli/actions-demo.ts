@@ -3,6 +3,7 @@ import { demo } from '../commands/demo.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import { demoStepText, demoText } from '../report/results.ts';
 import type { Action } from './actions.ts';
+import { interruption } from './interruption.ts';
 import { print, type ScreenOptions, wantsColor } from './screen.ts';
 
 const interrupted = (signal: string) =>
@@ -20,11 +21,8 @@ export const demoAction: Action = async (_args, given, world, index) => {
   const bundles = { cli: index, entrypoint: join(dirname(index), '..', 'entrypoint', 'index.cjs') };
   const silent = options.json === true || options.quiet === true;
   // Whoever ends the demonstration wants it gone: what it started and what it wrote.
-  const ending = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => ending.abort(interrupted(signal)));
-  }
-  const result = await demo({ ...bundles, signal: ending.signal }, world, (step, number, of) => {
+  const signal = interruption(interrupted);
+  const result = await demo({ ...bundles, signal }, world, (step, number, of) => {
     if (!silent) void print(demoStepText(step, number, of, look));
   });
   return { result, text: (last) => demoText(result, last) };

@@ -34,6 +34,18 @@ function secrets(command: Command): Command {
     .option('--bearer-file <file>', 'read the bearer (the bcrypt hash) from a file');
 }
 
+/** Options of commands that ask a server for its proof. */
+function gate(command: Command): Command {
+  return command
+    .option('--url <url>', 'ask there instead of at the address of the layout', address)
+    .addOption(
+      new Option('--timeout <time>', 'how long to wait for a proof')
+        .argParser(duration)
+        .default(120_000, '120s'),
+    )
+    .option('--rounds <n>', 'good rounds in a row that make a proof', rounds, 3);
+}
+
 const SECRETS_HELP = `
 Where the credential comes from: these options; else COMFYUI_USERNAME, COMFYUI_PASSWORD, COMFYUI_BEARER_TOKEN of
 the environment (each also as …_FILE); else the layout's authority. The first that gives any part gives all.`;
@@ -81,18 +93,28 @@ export function program(run: Runner): Command {
     () => import('./actions-sync.ts').then((one) => one.syncAction),
   );
   on(
-    secrets(common(top.command('probe')))
+    gate(secrets(common(top.command('probe'))))
       .summary('ask the running server: refused without, accepted with')
       .description('Asks the running server: refused without a credential, accepted with it. Writes nothing.')
-      .option('--url <url>', 'ask there instead of at the address of the layout', address)
-      .addOption(
-        new Option('--timeout <time>', 'how long to wait for a proof')
-          .argParser(duration)
-          .default(120_000, '120s'),
-      )
-      .option('--rounds <n>', 'good rounds in a row that make a proof', rounds, 3)
       .addHelpText('after', SECRETS_HELP),
     () => import('./actions-probe.ts').then((one) => one.probeAction),
+  );
+  on(
+    gate(secrets(common(top.command('deploy'))))
+      .summary('sync, make the services read it, and prove them; or put everything back')
+      .description(
+        'Makes every location hold the credential, makes the services read it, and asks them for their proof.\n' +
+          'What cannot be proven is put back, and proven again; a server that is found open is stopped at once.',
+      )
+      .option('--dry-run', 'print the plan; write nothing, restart nothing')
+      .option('--variable <name>', 'reconcile this environment variable into the .env (repeatable)', repeated)
+      .addOption(
+        new Option('--restart <how>', 'what makes a service read its files again; auto: by what changed')
+          .choices(['auto', 'recreate', 'restart', 'none'])
+          .default('auto'),
+      )
+      .addHelpText('after', SECRETS_HELP),
+    () => import('./actions-deploy.ts').then((one) => one.deployAction),
   );
   on(
     common(top.command('explain <file>'))

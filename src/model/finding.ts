@@ -47,6 +47,8 @@ const FINDINGS = {
   'container-missing': 'error',
   'container-exited': 'error',
   'container-restarting': 'error',
+  'restart-failed': 'error',
+  'left-stopped': 'error',
   'stale-process': 'error',
   'container-env-drift': 'error',
   'mount-elsewhere': 'error',

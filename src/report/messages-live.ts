@@ -70,9 +70,9 @@ export const liveWords: WordTable<LiveCode> = {
     message: `${path} accepts a random bearer: it does not check`,
     remedy: STOP,
   }),
-  'bearer-refused': ({ path }) => ({
+  'bearer-refused': ({ path, service, root }) => ({
     message: `${path} refuses the bearer: the process is older than its PASSWORD file, or holds another credential`,
-    remedy: 'docker compose up -d --force-recreate   # a restart alone does not read .env again',
+    remedy: `comfyui-auth deploy${root}${service}   # starts it anew: a restart alone does not read .env again`,
   }),
   'password-refused': ({ path, service, root }) => ({
     message: `the login form of ${path} refuses the password`,

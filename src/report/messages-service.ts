@@ -7,14 +7,14 @@ type ServiceCode =
   | 'container-missing'
   | 'container-exited'
   | 'container-restarting'
+  | 'restart-failed'
+  | 'left-stopped'
   | 'stale-process'
   | 'container-env-drift'
   | 'mount-elsewhere'
   | 'port-exposed'
   | 'login-node-missing'
   | 'login-node-broken';
-
-const RECREATE = 'docker compose up -d --force-recreate   # a restart alone does not read .env again';
 
 /** Why no Docker Engine answers (codes of service/). */
 const ENGINE_REASONS: Readonly<Record<string, string>> = {
@@ -48,9 +48,9 @@ export const serviceWords: WordTable<ServiceCode> = {
     message: 'neither "docker compose" nor "docker-compose" can be run',
     remedy: 'install the Compose plugin of docker',
   }),
-  'container-missing': ({ path, args }) => ({
+  'container-missing': ({ path, args, service, root }) => ({
     message: `${path}: the service ${args.service} has no container`,
-    remedy: RECREATE,
+    remedy: `comfyui-auth deploy${root}${service}`,
   }),
   'container-exited': ({ path, args, target }) => ({
     message: `the container ${path} has ended${ending(args)}`,
@@ -60,13 +60,27 @@ export const serviceWords: WordTable<ServiceCode> = {
     message: `the container ${path} ends again and again${ending(args)}, ${args.restarts} restarts so far`,
     remedy: `docker logs --tail 50 ${target}   # mask the token before you show them to anyone`,
   }),
-  'stale-process': ({ path }) => ({
-    message: `the server was started before ${path} was changed: it still holds the old credential`,
-    remedy: RECREATE,
+  'restart-failed': ({ path, args, service, root }) => ({
+    message: `${path}: it could not be made to read its files again: ${args.reason}`,
+    remedy: `comfyui-auth deploy${root}${service}   # when the cause is mended`,
   }),
-  'container-env-drift': ({ path, args }) => ({
+  'left-stopped': ({ path, args, service, root }) => ({
+    message:
+      args.certain === true
+        ? `${path}: it could not be proven and was left STOPPED; every file is as it was before`
+        : `${path}: it could not be proven and could NOT be stopped: it may be open to everyone who reaches it`,
+    remedy:
+      args.certain === true
+        ? `comfyui-auth deploy${root}${service}   # when the cause is mended: starts it, and proves it`
+        : 'stop it by hand, at once',
+  }),
+  'stale-process': ({ path, service, root }) => ({
+    message: `the server was started before ${path} was changed: it still holds the old credential`,
+    remedy: `comfyui-auth deploy${root}${service}`,
+  }),
+  'container-env-drift': ({ path, args, service, root }) => ({
     message: `${args.key} in the container ${path} is not what the files hold${against(args)}`,
-    remedy: RECREATE,
+    remedy: `comfyui-auth deploy${root}${service}`,
   }),
   'mount-elsewhere': ({ path, args }) => ({
     message: `the container ${path} mounts ${args.source}, not ${args.expected}: it was started from another checkout`,

@@ -2,7 +2,7 @@ import { isAbsolute, relative } from 'node:path';
 import type { Place } from '../model/finding.ts';
 
 /** Text without what a terminal would obey, or take for a new line. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 

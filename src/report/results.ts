@@ -16,17 +16,13 @@ interface AuditShape {
 
 interface SyncShape {
   status: string;
-  services: readonly {
-    name: string;
-    bearerFrom: string;
-    files: readonly { path: string; action: string; keys: readonly string[] }[];
-  }[];
+  services: readonly (FilesShape & { name: string })[];
   findings: readonly Finding[];
   backup: string | null;
   recovered?: { action: string; command: string };
 }
 
-interface CheckShape {
+export interface CheckShape {
   id: string;
   verdict: string;
   httpStatus?: number;
@@ -97,26 +93,36 @@ const BEARER_WORDS: Record<string, string> = {
   new: 'a new random bearer',
 };
 
+/** What an interrupted command had left, and what became of it. */
+export function recoveredLines(recovered: { action: string; command: string } | undefined): string[] {
+  if (recovered === undefined) return [];
+  const done = recovered.action === 'rolled-back' ? 'put back' : 'cleaned up';
+  return [`an interrupted "${recovered.command}" was ${done} first`];
+}
+
+export interface FilesShape {
+  bearerFrom: string;
+  files: readonly { path: string; action: string; keys: readonly string[] }[];
+}
+
+/** What each file of a service needed. */
+export function fileLines({ files, bearerFrom }: FilesShape, options: TextOptions): string[] {
+  const rows = files.map(({ path, action, keys }) => [
+    action === 'none' ? 'as it is' : action,
+    shortPath(path, options.root),
+    keys.join(', '),
+  ]);
+  const bearer = BEARER_WORDS[bearerFrom];
+  const warning =
+    bearer === undefined ? [] : [`  with ${bearer}: clients that hold the old one will be refused`];
+  return [...columns(rows), ...warning];
+}
+
 /** `sync` as people read it: what each file needed, then what is left to look at. */
 export function syncText(result: SyncShape, options: TextOptions): string[] {
-  const lines: string[] = [];
-  if (result.recovered !== undefined) {
-    const done = result.recovered.action === 'rolled-back' ? 'put back' : 'cleaned up';
-    lines.push(`an interrupted "${result.recovered.command}" was ${done} first`);
-  }
-  for (const { name, files, bearerFrom } of result.status === 'refused' ? [] : result.services) {
-    lines.push(styled('bold', name, options));
-    lines.push(
-      ...columns(
-        files.map(({ path, action, keys }) => [
-          action === 'none' ? 'as it is' : action,
-          shortPath(path, options.root),
-          keys.join(', '),
-        ]),
-      ),
-    );
-    const bearer = BEARER_WORDS[bearerFrom];
-    if (bearer !== undefined) lines.push(`  with ${bearer}: clients that hold the old one will be refused`);
+  const lines = recoveredLines(result.recovered);
+  for (const service of result.status === 'refused' ? [] : result.services) {
+    lines.push(styled('bold', service.name, options), ...fileLines(service, options));
   }
   lines.push(...findingsText(result.findings, options), '');
   const grave = result.findings.some((one) => reaches(one.severity, 'error'));
@@ -143,17 +149,22 @@ const CHECK_WORDS: Readonly<Record<string, string>> = {
   'wrong-password': 'the form, wrong password: refused',
 };
 
+/** Checks with their verdicts, a line each. */
+export function checkLines(checks: readonly CheckShape[], options: TextOptions): string[] {
+  return checks.map(({ id, verdict, httpStatus, ms, detail }) => {
+    const facts = [httpStatus, verdict === 'skip' ? undefined : `${Math.round(ms)} ms`, detail];
+    const known = facts.filter((one) => one !== undefined && one !== '').join(', ');
+    return `  ${stateWord(verdict, 7, options)}  ${CHECK_WORDS[id] ?? id}${known === '' ? '' : `  (${known})`}`;
+  });
+}
+
 /** `probe` as people read it: each check with its verdict. */
 export function probeText(result: ProbeShape, options: TextOptions): string[] {
   const lines = result.services.flatMap(({ name, url, status, checks, readyAfterMs }) => {
     const after = readyAfterMs === undefined ? '' : ` after ${(readyAfterMs / 1000).toFixed(1)} s`;
     return [
       `${styled('bold', name, options)}  ${url}  ${stateWord(status, 0, options)}${after}`,
-      ...checks.map(({ id, verdict, httpStatus, ms, detail }) => {
-        const facts = [httpStatus, verdict === 'skip' ? undefined : `${Math.round(ms)} ms`, detail];
-        const known = facts.filter((one) => one !== undefined && one !== '').join(', ');
-        return `  ${stateWord(verdict, 7, options)}  ${CHECK_WORDS[id] ?? id}${known === '' ? '' : `  (${known})`}`;
-      }),
+      ...checkLines(checks, options),
       '',
     ];
   });

@@ -11,7 +11,7 @@ export interface ServiceDriver {
    * The containers of the service, exactly: by compose's own labels, never by a name filter. None for a driver
    * without containers. Throws a Failure (exit 3): `engine-unreachable`, `compose-missing`.
    */
-  containers(): Promise<Container[]>;
+  containers(signal?: AbortSignal): Promise<Container[]>;
   /**
    * Makes the service read its files again, and starts one that is stopped or has no container yet; resolves when the
    * new process was started, however far it is. Throws a Failure (exit 5) `restart-failed`, or `restart-ineffective`

@@ -32,6 +32,12 @@ export interface JournalFile {
   after: string;
 }
 
+/** A service that reads the files of a transaction, and whether it ran before: then a rollback starts it again. */
+export interface JournalService {
+  name: string;
+  running: boolean;
+}
+
 /** What a recovery must know. Never a value. The names beside the files follow from `id`, so that none can be forged. */
 export interface Journal {
   version: 1;
@@ -39,6 +45,8 @@ export interface Journal {
   id: string;
   phase: Phase;
   command: string;
+  /** What was to be restarted and proven; none where only files change. */
+  services: JournalService[];
   salt: string;
   backup: string;
   /** Folders that the transaction makes, outermost first. */
@@ -97,14 +105,19 @@ const isJournalFile = (value: unknown): boolean =>
   isDigest(value.after) &&
   (value.before === null || isFacts(value.before));
 
+const isService = (value: unknown): boolean =>
+  isRecord(value) && typeof value.name === 'string' && typeof value.running === 'boolean';
+
 function isJournal(value: unknown): value is Journal {
   if (!isRecord(value) || value.version !== 1) return false;
-  const { id, phase, command, salt, backup, folders, files } = value;
+  const { id, phase, command, services, salt, backup, folders, files } = value;
   return (
     typeof id === 'string' &&
     /^[0-9a-f]{16}$/.test(id) &&
     PHASES.some((known) => known === phase) &&
     typeof command === 'string' &&
+    Array.isArray(services) &&
+    services.every(isService) &&
     typeof salt === 'string' &&
     typeof backup === 'string' &&
     BACKUP_ID.test(backup) &&

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, ftruncateSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { Exit, Failure } from '../model/failure.ts';
+import type { Clock } from '../platform/clock.ts';
 import { readRegular } from './read-file.ts';
 import type { StateFolder } from './state.ts';
 import { attempt, errnoOf, exists } from './system-call.ts';
@@ -117,4 +118,31 @@ export function acquireLock(
   return platform === 'linux'
     ? lockByFlock(join(state.path, 'lock'), heldPath, command)
     : lockByFile(heldPath, command);
+}
+
+const BETWEEN_TRIES_MS = 200;
+
+/**
+ * As `acquireLock`, but waits for another holder up to `patience.ms`; `patience.onWait` hears once who it is. Throws
+ * the Failure `locked` when that time is over; rejects with the signal's reason where it is aborted.
+ */
+export async function waitForLock(
+  state: StateFolder,
+  command: string,
+  clock: Clock,
+  patience: { ms: number; onWait(holder: string): void; signal?: AbortSignal | undefined },
+): Promise<Lock> {
+  const until = clock.monotonicMs() + patience.ms;
+  let waiting = false;
+  for (;;) {
+    try {
+      return acquireLock(state, command);
+    } catch (error) {
+      const busy = error instanceof Failure && error.code === 'locked';
+      if (!busy || clock.monotonicMs() >= until) throw error;
+      if (!waiting) patience.onWait(error.message);
+      waiting = true;
+    }
+    await clock.wait(BETWEEN_TRIES_MS, patience.signal);
+  }
 }

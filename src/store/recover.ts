@@ -1,5 +1,5 @@
 import { Exit, Failure } from '../model/failure.ts';
-import { type Phase, readJournal, removeJournal } from './journal.ts';
+import { type JournalService, type Phase, readJournal, removeJournal } from './journal.ts';
 import type { StateFolder } from './state.ts';
 import { restoreFiles, sweepCommitted, sweepRolledBack } from './undo.ts';
 
@@ -10,11 +10,17 @@ export interface Recovery {
   phase?: Phase;
   command?: string;
   files: string[];
+  /** Services that may run with what was put back from: to be restarted and proven before `finish`. */
+  services: JournalService[];
+  /** Ends the recovery: until then a kill leaves it to the next command. */
+  finish(): void;
 }
 
+const done = () => undefined;
+
 /**
- * Finishes or undoes what an interrupted command left (reliability.md §2). The lock must be held. Throws a
- * Failure: exit 6 where not all can be put back, 5 where only the cleaning up failed, 3 for a damaged journal.
+ * Puts the files in order that an interrupted command left (reliability.md §2). The lock must be held. Throws a
+ * Failure, here or in `finish`: exit 6 where not all can be put back, 5 where only the cleaning up failed, 3 for a damaged journal.
  */
 export function recover(state: StateFolder): Recovery {
   const journal = readJournal(state);
@@ -32,15 +38,22 @@ export function recover(state: StateFolder): Recovery {
   if (journal === 'missing') {
     // A kill while the first journal was being written leaves its temporary file.
     removeJournal(state);
-    return { action: 'none', files: [] };
+    return { action: 'none', files: [], services: [], finish: done };
   }
   const { phase, command } = journal;
   const files = journal.files.map((file) => file.path);
   if (phase === 'COMMITTED') {
-    sweepCommitted(state, journal);
-    return { action: 'cleaned', phase, command, files };
+    const finish = () => sweepCommitted(state, journal);
+    return { action: 'cleaned', phase, command, files, services: [], finish };
   }
   restoreFiles(journal);
-  sweepRolledBack(state, journal);
-  return { action: phase === 'STAGING' ? 'cleaned' : 'rolled-back', phase, command, files };
+  return {
+    action: phase === 'STAGING' ? 'cleaned' : 'rolled-back',
+    phase,
+    command,
+    files,
+    // Before APPLIED no service was told to read anything.
+    services: phase === 'APPLIED' || phase === 'RESTARTED' ? journal.services : [],
+    finish: () => sweepRolledBack(state, journal),
+  };
 }

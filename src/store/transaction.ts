@@ -7,6 +7,7 @@ import { missingFolders, syncFolder } from './folder.ts';
 import {
   type Journal,
   type JournalFile,
+  type JournalService,
   keptName,
   type Phase,
   readJournal,
@@ -38,8 +39,20 @@ export interface Transaction {
   markRestarted(): void;
   /** Makes the change final and gives the set of old files that was kept; null where there was nothing to change. */
   commit(): { backup: string | null };
-  /** Puts the old files back after `apply`. Throws a Failure of exit 6 where that is not possible. */
-  rollBack(): void;
+  /**
+   * Puts the old files back after `apply`; a kill from here on is recovered as one before. Throws a Failure of exit 6
+   * where that is not possible.
+   */
+  restore(): void;
+  /** After `restore`, when the services are back too: removes what the transaction left beside the files. */
+  forget(): void;
+}
+
+export interface TransactionMeta {
+  command: string;
+  /** What will be restarted with the new files, for a recovery. */
+  services?: JournalService[];
+  now?: Date;
 }
 
 const nothingToDo: Transaction = {
@@ -48,7 +61,8 @@ const nothingToDo: Transaction = {
   apply: () => undefined,
   markRestarted: () => undefined,
   commit: () => ({ backup: null }),
-  rollBack: () => undefined,
+  restore: () => undefined,
+  forget: () => undefined,
 };
 
 function requireDistinct(changes: readonly FileChange[]): void {
@@ -66,15 +80,16 @@ function requireNoJournal(state: StateFolder): void {
   });
 }
 
-function newJournal(changes: readonly CheckedChange[], command: string, now: Date): Journal {
+function newJournal(changes: readonly CheckedChange[], meta: TransactionMeta): Journal {
   const salt = randomName();
   const files = changes.map(({ path, content, old }): JournalFile => {
     const before = old && { digest: saltedDigest(salt, old.bytes), mode: old.mode, owner: old.owner };
     return { path, before, after: saltedDigest(salt, content) };
   });
   const folders = [...new Set(changes.flatMap((change) => missingFolders(change.path)))];
+  const { command, services = [], now = new Date() } = meta;
   const backup = newBackupId(now);
-  return { version: 1, id: randomName(), phase: 'STAGING', command, salt, backup, folders, files };
+  return { version: 1, id: randomName(), phase: 'STAGING', command, services, salt, backup, folders, files };
 }
 
 /** The changes with their names beside the files; both lists have one order. */
@@ -121,24 +136,24 @@ function open(state: StateFolder, changes: StagedChange[], start: Journal): Tran
     writeJournal(state, next);
     journal = next;
   };
-  const rollBack = () => {
-    restoreFiles(journal);
-    // The files are back. What could not be removed is named in the journal, and goes with the next command.
-    ignoring(() => sweepRolledBack(state, journal));
-  };
+  const restore = () => restoreFiles(journal);
+  // The files are back. What could not be removed is named in the journal, and goes with the next command.
+  const forget = () => ignoring(() => sweepRolledBack(state, journal));
   const orRollBack = (steps: () => void) => {
     try {
       steps();
     } catch (error) {
       if (error instanceof Failure && error.exit === Exit.notRestored) throw error;
-      rollBack();
+      restore();
+      forget();
       throw asUndone(error);
     }
   };
   return {
     id: journal.id,
     files: changes.map((change) => change.path),
-    rollBack,
+    restore,
+    forget,
     apply: () =>
       orRollBack(() => {
         advance('STAGING');
@@ -181,12 +196,12 @@ function open(state: StateFolder, changes: StagedChange[], start: Journal): Tran
 export function begin(
   state: StateFolder,
   changes: readonly FileChange[],
-  meta: { command: string; now?: Date },
+  meta: TransactionMeta,
 ): Transaction {
   requireDistinct(changes);
   requireNoJournal(state);
   const checked = changes.flatMap((change) => checkChange(change) ?? []);
   if (checked.length === 0) return nothingToDo;
-  const journal = newJournal(checked, meta.command, meta.now ?? new Date());
+  const journal = newJournal(checked, meta);
   return open(state, withNames(checked, journal), journal);
 }

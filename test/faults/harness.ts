@@ -31,7 +31,7 @@ function run(mode: string, root: string, planFile: string): void {
   makeStateFolder(state);
   const lock = acquireLock(state, mode);
   try {
-    recover(state);
+    recover(state).finish();
     if (mode === 'recover') return;
     const transaction = begin(state, changes(root, plan), { command: mode });
     transaction.apply();
@@ -41,7 +41,8 @@ function run(mode: string, root: string, planFile: string): void {
     }
     // What the lab does to a rollback starts here.
     accessSync(join(root, 'marker'));
-    transaction.rollBack();
+    transaction.restore();
+    transaction.forget();
   } finally {
     lock.release();
   }

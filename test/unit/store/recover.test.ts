@@ -24,6 +24,13 @@ import { recover } from '../../../src/store/recover.ts';
 import { begin } from '../../../src/store/transaction.ts';
 import { failureOf, identityOf, scratch, stateIn } from './scratch.ts';
 
+/** Recovers to the end, as where no service is to be started. */
+function recovered(state: Parameters<typeof recover>[0]) {
+  const recovery = recover(state);
+  recovery.finish();
+  return recovery;
+}
+
 /** A root where a change of a and b and the making of c was applied, and its process is gone. */
 function abandoned() {
   const root = scratch();
@@ -38,7 +45,8 @@ function abandoned() {
     expected,
   });
   const changes = [change(a, identityOf(a)), change(b, identityOf(b)), change(c, null)];
-  const transaction = begin(state, changes, { command: 'deploy' });
+  const services = [{ name: 'one', running: true }];
+  const transaction = begin(state, changes, { command: 'deploy', services });
   transaction.apply();
   const journal = readJournal(state);
   if (typeof journal === 'string') throw new Error(journal);
@@ -63,26 +71,35 @@ function expectOld({ root, state, a, b, before }: ReturnType<typeof abandoned>):
   expect(names(root)).toEqual(['a', 'b']);
   expect(pendingJournal(state)).toBeNull();
   expect(listBackups(state)).toEqual([]);
-  expect(recover(state)).toEqual({ action: 'none', files: [] });
+  expect(recovered(state)).toMatchObject({ action: 'none', files: [], services: [] });
 }
 
 describe('recover', () => {
   it('does nothing where there is nothing', () => {
     const state = stateIn(scratch());
-    expect(recover(state)).toEqual({ action: 'none', files: [] });
+    expect(recovered(state)).toMatchObject({ action: 'none', files: [], services: [] });
   });
 
   it.each<Phase>(['APPLIED', 'RESTARTED'])('puts the old files back after %s', (phase) => {
     const left = abandoned();
     if (phase === 'RESTARTED') left.transaction.markRestarted();
     expect(pendingJournal(left.state)?.phase).toBe(phase);
-    const recovery = recover(left.state);
-    expect(recovery).toEqual({
+    const recovery = recovered(left.state);
+    expect(recovery).toMatchObject({
       action: 'rolled-back',
       phase,
       command: 'deploy',
       files: [left.a, left.b, left.c],
+      services: [{ name: 'one', running: true }],
     });
+    expectOld(left);
+  });
+
+  it('names the services again after a kill between the files and their start', () => {
+    const left = abandoned();
+    recover(left.state);
+    expect(pendingJournal(left.state)?.phase).toBe('APPLIED');
+    expect(recovered(left.state)).toMatchObject({ action: 'rolled-back', services: [{ name: 'one' }] });
     expectOld(left);
   });
 
@@ -91,7 +108,7 @@ describe('recover', () => {
     unrename(left.journal, left.b);
     unrename(left.journal, left.c);
     writeJournal(left.state, { ...left.journal, phase: 'PREPARED' });
-    expect(recover(left.state)).toMatchObject({ action: 'rolled-back', phase: 'PREPARED' });
+    expect(recovered(left.state)).toMatchObject({ action: 'rolled-back', phase: 'PREPARED', services: [] });
     expectOld(left);
   });
 
@@ -104,14 +121,14 @@ describe('recover', () => {
     unlinkSync(stagedName(left.journal, second));
     rmSync(join(left.state.path, 'backups', left.journal.backup, 'manifest.json'));
     writeJournal(left.state, { ...left.journal, phase: 'STAGING' });
-    expect(recover(left.state)).toMatchObject({ action: 'cleaned', phase: 'STAGING' });
+    expect(recovered(left.state)).toMatchObject({ action: 'cleaned', phase: 'STAGING' });
     expectOld(left);
   });
 
   it('keeps the new files after COMMITTED, with their backup', () => {
     const left = abandoned();
     writeJournal(left.state, { ...left.journal, phase: 'COMMITTED' });
-    expect(recover(left.state)).toMatchObject({ action: 'cleaned', phase: 'COMMITTED' });
+    expect(recovered(left.state)).toMatchObject({ action: 'cleaned', phase: 'COMMITTED' });
     expect(readFileSync(left.b, 'utf8')).toBe(`new ${left.b}`);
     expect(names(left.root)).toEqual(['a', 'b', 'sub', 'sub/c']);
     expect(listBackups(left.state)).toHaveLength(1);
@@ -124,7 +141,7 @@ describe('recover', () => {
     if (first === undefined) throw new Error('a file');
     renameSync(keptName(left.journal, first), first.path);
     unlinkSync(left.c);
-    expect(recover(left.state).action).toBe('rolled-back');
+    expect(recovered(left.state).action).toBe('rolled-back');
     expectOld(left);
   });
 
@@ -132,11 +149,11 @@ describe('recover', () => {
     const left = abandoned();
     unlinkSync(left.a);
     writeFileSync(left.b, 'by hand');
-    expect(failureOf(() => recover(left.state))).toMatchObject({ code: 'not-restored', exit: 6 });
+    expect(failureOf(() => recovered(left.state))).toMatchObject({ code: 'not-restored', exit: 6 });
     expect(readFileSync(left.b, 'utf8')).toBe('by hand');
     expect(names(left.root)).not.toContain('a');
     unlinkSync(left.b);
-    recover(left.state);
+    recovered(left.state);
     expectOld(left);
   });
 
@@ -146,7 +163,7 @@ describe('recover', () => {
       const left = abandoned();
       writeFileSync(join(left.state.path, 'journal.json'), text);
       expect(pendingJournal(left.state)).toEqual({ phase: 'unreadable', command: 'unknown', files: [] });
-      expect(failureOf(() => recover(left.state))).toMatchObject({ code: 'journal-unreadable', exit: 3 });
+      expect(failureOf(() => recovered(left.state))).toMatchObject({ code: 'journal-unreadable', exit: 3 });
       expect(readFileSync(left.a, 'utf8')).toBe(`new ${left.a}`);
     },
   );

@@ -79,7 +79,8 @@ describe('a transaction', () => {
     const changes = [...paths.map((path) => update(path, 'new')), create(join(root, 'd', 'e', 'f'), 'made')];
     const transaction = begin(state, changes, META);
     transaction.apply();
-    transaction.rollBack();
+    transaction.restore();
+    transaction.forget();
     expect(paths.map(identityOf)).toEqual(before);
     expect(names(root)).toEqual(['a', 'b', 'c']);
     expect(pendingJournal(state)).toBeNull();
@@ -91,7 +92,8 @@ describe('a transaction', () => {
     const transaction = begin(state, [create(join(root, 'd', 'f'), 'made')], META);
     transaction.apply();
     writeFileSync(join(root, 'd', 'foreign'), '');
-    transaction.rollBack();
+    transaction.restore();
+    transaction.forget();
     expect(names(root)).toEqual(['a', 'b', 'c', 'd', 'd/foreign']);
     expect(pendingJournal(state)).toBeNull();
   });
@@ -118,7 +120,8 @@ describe('a transaction', () => {
     const transaction = begin(state, [{ ...update(path, `old ${path}`), mode: 0o600 }], META);
     transaction.apply();
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    transaction.rollBack();
+    transaction.restore();
+    transaction.forget();
     expect(statSync(path).mode & 0o777).toBe(0o640);
   });
 
@@ -238,7 +241,7 @@ describe('a transaction', () => {
     const transaction = begin(state, [update(first, 'new 1'), update(second, 'new 2')], META);
     transaction.apply();
     writeFileSync(second, 'by hand');
-    const failure = failureOf(() => transaction.rollBack());
+    const failure = failureOf(() => transaction.restore());
     expect(failure).toMatchObject({ code: 'not-restored', exit: 6 });
     expect(failure.message).toContain(`${first}: the new content`);
     expect(failure.message).toContain(`${second}: changed by somebody else since`);

@@ -1,0 +1,61 @@
+import type { ExitCode } from '../model/failure.ts';
+import type { Finding } from '../model/finding.ts';
+import type { ServiceLayout } from '../model/layout.ts';
+import type { Check } from '../probe/check.ts';
+import type { RestartAction } from '../service/driver.ts';
+import type { SyncedService } from './draft.ts';
+import type { Recovered } from './recovery.ts';
+import type { Outcome } from './renew.ts';
+
+/** One service of a deploy (contract.md, JSON, `deploy`). */
+export interface DeployedService extends SyncedService {
+  url: string;
+  restart: { driver: string; action: RestartAction; startedAt?: string };
+  checks: Check[];
+  readyAfterMs?: number;
+  /** Whether it was brought back onto its old files. */
+  rolledBack: boolean;
+}
+
+export interface DeployResult {
+  command: 'deploy';
+  status: 'deployed' | 'unchanged' | 'rolled-back' | 'stopped' | 'failed' | 'refused' | 'planned';
+  exitCode: ExitCode;
+  root: string;
+  layout?: string;
+  services: DeployedService[];
+  findings: Finding[];
+  backup: string | null;
+  recovered?: Recovered['done'];
+}
+
+/** What is known of one service when a deploy ends. */
+interface Ends {
+  service: ServiceLayout | undefined;
+  /** `--url`. */
+  url: string | undefined;
+  /** What was to be done where nothing was begun. */
+  action: RestartAction | undefined;
+  /** What came of the new files. */
+  first?: Outcome | undefined;
+  /** What came of the old ones, where it was brought back onto them. */
+  back?: Outcome | undefined;
+}
+
+/** A service of a result: the files as `sync` names them, with the restart and the proof that came last. */
+export function deployedService(synced: SyncedService, ends: Ends): DeployedService {
+  const { service, back } = ends;
+  const outcome = back ?? ends.first;
+  return {
+    ...synced,
+    url: ends.url ?? service?.url ?? '',
+    restart: {
+      driver: service?.restart.driver ?? 'none',
+      action: outcome?.action ?? ends.action ?? 'none',
+      ...(outcome?.startedAt !== undefined && { startedAt: outcome.startedAt }),
+    },
+    checks: outcome?.checks ?? [],
+    ...(outcome?.readyAfterMs !== undefined && { readyAfterMs: outcome.readyAfterMs }),
+    rolledBack: back !== undefined,
+  };
+}

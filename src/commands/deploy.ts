@@ -1,0 +1,252 @@
+import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
+import type { Finding } from '../model/finding.ts';
+import { type Lock, waitForLock } from '../store/lock.ts';
+import { makeStateFolder, type StateFolder, stateFolder } from '../store/state.ts';
+import { begin, type Transaction } from '../store/transaction.ts';
+import { jobsOf, type RestartChoice } from './deploy-jobs.ts';
+import { type DeployedService, type DeployResult, deployedService } from './deploy-result.ts';
+import { type Draft, Drafter, type DraftRequest, refusalExit } from './draft.ts';
+import { interrupted } from './interruption.ts';
+import { requirePlaces } from './plan.ts';
+import type { GateRequest } from './question.ts';
+import { recoverFirst } from './recovery.ts';
+import { type Outcome, standingOf } from './renew.ts';
+import {
+  type Restored,
+  type RolloutJob,
+  rollBack,
+  rollbackExit,
+  rollbackJob,
+  rollForward,
+  settle,
+} from './rollout.ts';
+import { journalFindings } from './surroundings.ts';
+import { requireOneService } from './target.ts';
+import type { World } from './world.ts';
+
+export interface DeployRequest extends DraftRequest, GateRequest {
+  dryRun: boolean;
+  /** What makes the services read their files again; `auto` decides by what changed. */
+  restart: RestartChoice;
+}
+
+/** What a result says beside its services. */
+type Verdict = Pick<DeployResult, 'status' | 'exitCode' | 'findings'> & { backup?: string | null };
+
+type Outcomes = ReadonlyMap<RolloutJob, Outcome>;
+
+const allProved = (jobs: readonly RolloutJob[], outcomes: Outcomes) =>
+  jobs.every((job) => outcomes.get(job)?.status === 'proved');
+
+const proofFindings = (outcomes: ReadonlyMap<unknown, Outcome>) =>
+  [...outcomes.values()].flatMap((one) => one.findings);
+
+/** One run of `deploy`. */
+class Deploy {
+  readonly #request: DeployRequest;
+  readonly #world: World;
+  readonly #drafter: Drafter;
+  /** What was found open before anything was done, and ended: it has to be started again. */
+  readonly #ended = new Map<string, Outcome>();
+
+  constructor(request: DeployRequest, world: World) {
+    this.#request = request;
+    this.#world = world;
+    this.#drafter = new Drafter(request, world);
+    const { layout, chosen } = this.#drafter;
+    if (request.url !== undefined) requireOneService(layout, chosen, request, '--url');
+  }
+
+  async #result(
+    draft: Draft,
+    verdict: Verdict,
+    jobs: readonly RolloutJob[] = [],
+    outcomes: Outcomes = new Map(),
+    restored: ReadonlyMap<RolloutJob, Restored> = new Map(),
+  ): Promise<DeployResult> {
+    const { layout } = this.#drafter;
+    const synced = await this.#drafter.servicesOf(draft);
+    const services = synced.map((one): DeployedService => {
+      const service = draft.services.find((two) => two.service.name === one.name)?.service;
+      const job = jobs.find((two) => two.service === service);
+      const ends = job && { first: outcomes.get(job), back: restored.get(job)?.outcome };
+      return deployedService(one, { service, url: this.#request.url, action: job?.action, ...ends });
+    });
+    return {
+      command: 'deploy',
+      root: layout.root,
+      ...(layout.file !== undefined && { layout: layout.file }),
+      services,
+      backup: null,
+      ...verdict,
+    };
+  }
+
+  /** Looks without the lock whether there is anything to do; the result where there is not. */
+  async #idle(draft: Draft, pending: readonly Finding[]): Promise<DeployResult | undefined> {
+    const { plan } = draft;
+    if (plan.refusals.length > 0) {
+      const findings = [...plan.refusals, ...pending];
+      return this.#result(draft, { status: 'refused', exitCode: refusalExit(findings), findings });
+    }
+    requirePlaces(plan, () => journalFindings(this.#drafter.layout.root, this.#world).length > 0);
+    const jobs = await jobsOf(draft, this.#drafter, this.#request, this.#world, { strict: false });
+    if (this.#request.dryRun) {
+      const findings = [...(await this.#drafter.remaining(draft)), ...pending];
+      const status = plan.changes.length === 0 ? 'unchanged' : 'planned';
+      return this.#result(draft, { status, exitCode: Exit.ok, findings }, jobs);
+    }
+    if (plan.changes.length > 0) return undefined;
+    const standings = await Promise.all(
+      jobs.map(async (job) => [job, await standingOf(job, job.next, this.#request, this.#world)] as const),
+    );
+    const outcomes = new Map<RolloutJob, Outcome>(standings);
+    if (allProved(jobs, outcomes)) {
+      const findings = [...(await this.#drafter.remaining(draft)), ...proofFindings(outcomes)];
+      return this.#result(draft, { status: 'unchanged', exitCode: Exit.ok, findings }, jobs, outcomes);
+    }
+    const hopeless = standings.some(
+      ([job, one]) => one.status !== 'proved' && !(one.renewable && job.whenStale !== 'none'),
+    );
+    if (hopeless) return this.#notProven(draft, jobs, outcomes);
+    for (const [job, one] of standings) if (one.wasOpen) this.#ended.set(job.service.name, one);
+    return undefined;
+  }
+
+  /** The result where files stand as they should, and a service is not proven for a reason that no restart mends. */
+  #notProven(draft: Draft, jobs: readonly RolloutJob[], outcomes: Outcomes): Promise<DeployResult> {
+    const all = [...outcomes.values()];
+    const refused = all.some((one) => one.status === 'refused');
+    const codes: ExitCode[] = [refused ? Exit.findings : Exit.unknown];
+    if (all.some((one) => one.wasOpen)) codes.push(Exit.open);
+    const stopped = all.some((one) => one.wasOpen && one.stopped === true);
+    const verdict: Verdict = {
+      status: stopped ? 'stopped' : 'failed',
+      exitCode: worstExit(codes),
+      findings: proofFindings(outcomes),
+    };
+    return this.#result(draft, verdict, jobs, outcomes);
+  }
+
+  async run(): Promise<DeployResult> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      const { signal } = this.#request;
+      throw signal?.aborted ? interrupted(this.#drafter.layout.root, signal, this.#world) : error;
+    }
+  }
+
+  async #run(): Promise<DeployResult> {
+    const { layout } = this.#drafter;
+    const pending = journalFindings(layout.root, this.#world);
+    if (pending.length === 0 || this.#request.dryRun) {
+      const done = await this.#idle(await this.#drafter.draft(), pending);
+      if (done !== undefined) return done;
+    }
+    const state = stateFolder(layout.root, this.#world.env);
+    makeStateFolder(state);
+    const lock: Lock = await waitForLock(state, 'deploy', this.#world.clock, {
+      ms: this.#request.timeoutMs,
+      onWait: (holder) => this.#world.progress(`waiting: ${holder}`),
+      signal: this.#request.signal,
+    });
+    try {
+      const recovered = await recoverFirst(layout, state, this.#request, this.#world);
+      const result = await this.#locked(state);
+      if (recovered === undefined) return result;
+      // What stands now was proven after the recovery: only a service that is not part of it can still be amiss.
+      const own = new Set(result.services.map((one) => one.name));
+      const findings = recovered.findings.filter((one) => !own.has(one.service ?? ''));
+      const exitCode =
+        findings.length > 0 ? worstExit([recovered.exitCode, result.exitCode]) : result.exitCode;
+      return { ...result, exitCode, findings: [...findings, ...result.findings], recovered: recovered.done };
+    } finally {
+      lock.release();
+    }
+  }
+
+  async #locked(state: StateFolder): Promise<DeployResult> {
+    const draft = await this.#drafter.draft();
+    const { refusals, changes } = draft.plan;
+    if (refusals.length > 0) {
+      return this.#result(draft, { status: 'refused', exitCode: refusalExit(refusals), findings: refusals });
+    }
+    // Whatever cannot be asked or restarted shows before anything is written.
+    const found = await jobsOf(draft, this.#drafter, this.#request, this.#world, { strict: true });
+    const isEnded = ({ action, service }: RolloutJob) => action === 'none' && this.#ended.has(service.name);
+    const jobs = found.map((job) =>
+      isEnded(job) ? { ...job, action: job.whenStale, wasRunning: true } : job,
+    );
+    this.#request.signal?.throwIfAborted();
+    const transaction = begin(state, changes, {
+      command: 'deploy',
+      services: jobs.map((job) => ({ name: job.service.name, running: job.wasRunning })),
+      now: this.#world.clock.now(),
+    });
+    transaction.apply();
+    const outcomes = await rollForward(jobs, this.#request, this.#world);
+    if (!allProved(jobs, outcomes)) return this.#back(draft, transaction, jobs, outcomes);
+    const { backup } = transaction.commit();
+    const all = [...outcomes.values()];
+    const renewed = backup !== null || all.some((one) => one.action !== 'none');
+    const verdict: Verdict = {
+      status: renewed ? 'deployed' : 'unchanged',
+      exitCode: all.some((one) => one.wasOpen) || this.#ended.size > 0 ? Exit.open : Exit.ok,
+      findings: [
+        ...(await this.#drafter.afterwards(draft)),
+        ...proofFindings(this.#ended),
+        ...proofFindings(outcomes),
+      ],
+      backup,
+    };
+    return this.#result(draft, verdict, jobs, outcomes);
+  }
+
+  /** Everything back: the files, then every service that may have read the new ones. */
+  async #back(
+    draft: Draft,
+    transaction: Transaction,
+    jobs: readonly RolloutJob[],
+    outcomes: Outcomes,
+  ): Promise<DeployResult> {
+    const changed = transaction.files.length > 0;
+    const untouched = [...outcomes.values()].every((one) => one.action === 'none');
+    if (!changed && untouched) return this.#notProven(draft, jobs, outcomes);
+    transaction.restore();
+    const restored = new Map<RolloutJob, Restored>();
+    for (const [job, outcome] of outcomes) {
+      // Nothing was changed that could be put back: what has been tried is all there is.
+      const result = changed
+        ? await rollBack(rollbackJob(job, outcome), this.#request, this.#world)
+        : await settle(job, outcome);
+      restored.set(job, result);
+    }
+    transaction.forget();
+    const backs = [...restored.values()];
+    const wasOpen = this.#ended.size > 0 || [...outcomes.values()].some((one) => one.wasOpen);
+    const asBefore = backs.every((one) => one.asBefore);
+    const stopped = backs.some(
+      (one) => !one.asBefore && one.findings.some((two) => two.code === 'left-stopped'),
+    );
+    const verdict: Verdict = {
+      status: stopped ? 'stopped' : asBefore && changed ? 'rolled-back' : 'failed',
+      exitCode: rollbackExit(backs, wasOpen),
+      findings: [
+        ...proofFindings(this.#ended),
+        ...proofFindings(outcomes),
+        ...backs.flatMap((one) => one.findings),
+      ],
+    };
+    return this.#result(draft, verdict, jobs, outcomes, restored);
+  }
+}
+
+/**
+ * Makes every location hold the credential, makes the services read it, and proves them; or puts everything back.
+ * Throws a Failure where the engine cannot be asked (exit 3), secrets or the layout cannot be used (2), files cannot be
+ * written (5) or put back (6), or the signal was aborted (`interrupted`: 3 where nothing was changed, else 6).
+ */
+export function deploy(request: DeployRequest, world: World): Promise<DeployResult> {
+  return new Deploy(request, world).run();
+}

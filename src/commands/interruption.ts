@@ -1,0 +1,28 @@
+import { Exit, Failure } from '../model/failure.ts';
+import { pendingJournal } from '../store/journal.ts';
+import { stateFolder } from '../store/state.ts';
+import type { World } from './world.ts';
+
+/**
+ * The Failure of a command that was ended by a signal: says whether anything was changed, and what resumes. Files are
+ * consistent in any case: a transaction's steps are not interrupted.
+ */
+export function interrupted(root: string, signal: AbortSignal, world: World): Failure {
+  const by = signal.reason instanceof Error ? signal.reason.message : 'a signal';
+  const journal = pendingJournal(stateFolder(root, world.env));
+  if (journal === null) {
+    return new Failure({
+      code: 'interrupted',
+      exit: Exit.unknown,
+      message: `ended by ${by}; every file is as it was`,
+      remedy: 'run the same command again',
+    });
+  }
+  return new Failure({
+    code: 'interrupted',
+    exit: Exit.notRestored,
+    message: `ended by ${by} in the middle (${journal.phase}); nothing is proven, and the journal tells what to put back: ${journal.files.join(', ')}`,
+    remedy:
+      'comfyui-auth deploy   # first puts the old files back and proves them; comfyui-auth sync does, too',
+  });
+}

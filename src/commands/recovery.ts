@@ -1,0 +1,90 @@
+import { isUsableHash } from '../model/bcrypt.ts';
+import type { Credential } from '../model/credential.ts';
+import { Exit, type ExitCode } from '../model/failure.ts';
+import type { Finding } from '../model/finding.ts';
+import type { Layout, ServiceLayout } from '../model/layout.ts';
+import { recover } from '../store/recover.ts';
+import type { StateFolder } from '../store/state.ts';
+import { distinctValues, FileSnapshot, type Observation, observe } from './gather.ts';
+import type { GateRequest } from './question.ts';
+import { Turns } from './renew.ts';
+import { resolveCredential } from './resolve.ts';
+import { type Restored, rollBack, rollbackExit } from './rollout.ts';
+import { driverOf } from './service-driver.ts';
+import type { World } from './world.ts';
+
+/** What became of an interrupted command's journal. */
+export interface Recovered {
+  done: { action: 'cleaned' | 'rolled-back'; command: string };
+  /** On services that are not as they were. */
+  findings: Finding[];
+  exitCode: ExitCode;
+}
+
+const USUAL_GATE: GateRequest = { timeoutMs: 120_000, rounds: 3 };
+
+/**
+ * The credential by which a service with these files is known to answer: the one of its PASSWORD file or `.env`, which
+ * it reads, before that of any other place. Undefined where no file holds a usable bearer.
+ */
+export async function deployedCredential(
+  service: ServiceLayout,
+  observations: readonly Observation[],
+  world: World,
+): Promise<Credential | undefined> {
+  const inputs = { service, observations, outer: undefined, key: undefined, world };
+  const { username, password } = await resolveCredential(inputs);
+  const read = observations.find((one) => one.location.kind === 'password-file')?.location ?? service.env;
+  const bearer = distinctValues(observations, 'bearer', read?.path).find((one) =>
+    isUsableHash(one.value.reveal()),
+  )?.value;
+  if (bearer === undefined) return undefined;
+  const fits = password !== undefined && (await world.bcrypt.verify(password, bearer));
+  return { username, bearer, ...(fits && { password }) };
+}
+
+/** Starts and proves a service whose files an interrupted command had changed, and that were put back. */
+async function bringBack(
+  service: ServiceLayout,
+  wasRunning: boolean,
+  root: string,
+  gate: GateRequest,
+  world: World,
+): Promise<Restored> {
+  const previous = () => deployedCredential(service, observe(service, new FileSnapshot()), world);
+  const driver = driverOf(service, root, world, gate.timeoutMs);
+  // What the interrupted command had done to the container is not known: a new one reads everything anew.
+  const action = driver.name === 'none' ? ('none' as const) : ('recreate' as const);
+  return rollBack({ service, driver, turns: new Turns(), wasRunning, previous, action }, gate, world);
+}
+
+/**
+ * Finishes or undoes what an interrupted command left: files first, then the services that had been told to read the
+ * new ones, which pass the gate again. Undefined where there was nothing. The lock must be held. Throws a Failure as
+ * `recover` does; rejects where the signal is aborted, and leaves the journal then.
+ */
+export async function recoverFirst(
+  layout: Layout,
+  state: StateFolder,
+  gate: Partial<GateRequest>,
+  world: World,
+): Promise<Recovered | undefined> {
+  const recovery = recover(state);
+  const { action, command = 'sync' } = recovery;
+  if (action === 'none') return undefined;
+  const request = { ...USUAL_GATE, ...gate };
+  const restored: Restored[] = [];
+  for (const { name, running } of recovery.services) {
+    const service = layout.services.find((one) => one.name === name);
+    if (service === undefined) continue;
+    world.progress(`${name}: "${command}" was interrupted; its files are put back`);
+    restored.push(await bringBack(service, running, layout.root, request, world));
+  }
+  recovery.finish();
+  const troubled = restored.some((one) => !one.asBefore || one.outcome?.wasOpen);
+  return {
+    done: { action, command },
+    findings: restored.flatMap((one) => one.findings),
+    exitCode: troubled ? rollbackExit(restored, false) : Exit.ok,
+  };
+}

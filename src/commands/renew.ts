@@ -1,0 +1,182 @@
+import type { Credential } from '../model/credential.ts';
+import { Failure } from '../model/failure.ts';
+import { type Finding, finding } from '../model/finding.ts';
+import type { ServiceLayout } from '../model/layout.ts';
+import type { Check, ProbeReport, ProbeStatus } from '../probe/check.ts';
+import { type Container, identityOf } from '../service/container.ts';
+import type { RestartAction, ServiceDriver } from '../service/driver.ts';
+import { ContainerWatch } from '../service/watch.ts';
+import { addressOf, ask, type GateRequest } from './question.ts';
+import type { World } from './world.ts';
+
+/** Lets one restart after another happen: two at once in one compose project stand in each other's way. */
+export class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(act: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(act);
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+/** A service that is to read its files again. */
+export interface Job {
+  service: ServiceLayout;
+  driver: ServiceDriver;
+  /** Shared by all services of a command. */
+  turns: Turns;
+}
+
+/** What came of one service: its proof, or why there is none. */
+export interface Outcome {
+  status: ProbeStatus;
+  checks: Check[];
+  findings: Finding[];
+  action: RestartAction;
+  /** When the process that was asked was started, where that is known. */
+  startedAt?: string;
+  readyAfterMs?: number;
+  /** Whether it answered without a credential at any moment. */
+  wasOpen: boolean;
+  /** Set where it was ended: whether it is certainly ended. */
+  stopped?: boolean;
+}
+
+/** What is known of a service that was not asked. */
+export const unasked = (findings: Finding[] = []) => ({ checks: [], findings, wasOpen: false });
+
+/** A failure of the engine or of a restart as a finding; its message has no secret. */
+export const failureFinding = (failure: Failure, service: ServiceLayout): Finding =>
+  finding('restart-failed', { service: service.name, args: { reason: failure.message } });
+
+/** What became of containers that do not answer any more. */
+function containerFindings(containers: readonly Container[], service: ServiceLayout): Finding[] {
+  return containers.flatMap(({ name, status, restarts, exitCode, outOfMemory }) => {
+    const location = { path: name, kind: 'container' as const };
+    const args = { exitCode, oom: outOfMemory };
+    if (restarts > 0 && status !== 'paused') {
+      return [
+        finding('container-restarting', { service: service.name, location, args: { ...args, restarts } }),
+      ];
+    }
+    return status === 'exited' || status === 'dead'
+      ? [finding('container-exited', { service: service.name, location, args })]
+      : [];
+  });
+}
+
+/** Asks a service for its proof, and ends it at once where it is open. With `watch` only one process counts. */
+async function proof(
+  job: Job,
+  credential: Credential | undefined,
+  request: GateRequest,
+  world: World,
+  watch?: ContainerWatch,
+): Promise<Omit<Outcome, 'action'>> {
+  const { service, driver } = job;
+  const url = addressOf(service, request);
+  const identity = watch && ((sure: boolean) => watch.identity(sure));
+  let report: ProbeReport;
+  try {
+    const question = { service, url, ...(credential !== undefined && { credential }) };
+    report = await ask(question, request, world, identity);
+  } catch (error) {
+    request.signal?.throwIfAborted();
+    if (!(error instanceof Failure)) throw error;
+    return { ...unasked([failureFinding(error, service)]), status: 'unknown' };
+  }
+  const open = report.status === 'open';
+  // Before anything else: every moment more, anyone may come in.
+  const stopped = open ? await driver.stop() : undefined;
+  const findings = report.findings.map(({ code, args }) =>
+    finding(code, { service: service.name, location: { path: url, kind: 'server' }, args }),
+  );
+  const ended = report.status === 'proved' ? [] : containerFindings(watch?.seen ?? [], service);
+  const startedAt = watch?.seen[0]?.startedAt?.toISOString();
+  return {
+    status: report.status,
+    checks: report.checks,
+    findings: [...ended, ...findings],
+    wasOpen: open,
+    ...(startedAt !== undefined && { startedAt }),
+    ...(report.readyAfterMs !== undefined && { readyAfterMs: report.readyAfterMs }),
+    ...(stopped !== undefined && { stopped }),
+  };
+}
+
+const DOING = { recreate: 'recreating it', restart: 'restarting it' } as const;
+
+/** Makes a service read its files again and asks it for its proof. Rejects where the signal is aborted. */
+export async function renew(
+  job: Job,
+  action: RestartAction,
+  credential: Credential | undefined,
+  request: GateRequest,
+  world: World,
+): Promise<Outcome> {
+  const { service, driver } = job;
+  if (action !== 'none') {
+    try {
+      await job.turns.take(() => {
+        request.signal?.throwIfAborted();
+        world.progress(`${service.name}: ${DOING[action]}`);
+        return driver.restart(action, request.signal);
+      });
+    } catch (error) {
+      request.signal?.throwIfAborted();
+      if (!(error instanceof Failure)) throw error;
+      return { ...unasked([failureFinding(error, service)]), action, status: 'down' };
+    }
+  }
+  const look = () => driver.containers(request.signal);
+  const watch = driver.name === 'compose' ? new ContainerWatch(look, world.clock) : undefined;
+  return { ...(await proof(job, credential, request, world, watch)), action };
+}
+
+/** Whether a service runs; one whose driver has no containers counts as running. Throws a Failure (exit 3). */
+export async function isRunning(job: Job, signal?: AbortSignal): Promise<boolean> {
+  return job.driver.name !== 'compose' || identityOf(await job.driver.containers(signal)) !== undefined;
+}
+
+/** How a service stands that nothing has told to read its files again. */
+export interface Standing extends Outcome {
+  /** Whether a new process could be better: it refuses, is open, or is not there. */
+  renewable: boolean;
+}
+
+/**
+ * Asks a service as it stands. One that is open is ended at once. Looks for its container meanwhile: one that is not
+ * there need not be waited for. Rejects where the signal is aborted.
+ */
+export async function standingOf(
+  job: Job,
+  credential: Credential | undefined,
+  request: GateRequest,
+  world: World,
+): Promise<Standing> {
+  const enough = new AbortController();
+  const signals = [enough.signal, ...(request.signal === undefined ? [] : [request.signal])];
+  const signal = AbortSignal.any(signals);
+  let absent = false;
+  const looking = isRunning(job, signal).then(
+    (running) => {
+      absent = !running;
+      if (absent) enough.abort();
+    },
+    // An engine that cannot be asked leaves the server's own answer.
+    () => undefined,
+  );
+  try {
+    const outcome = await proof(job, credential, { ...request, signal }, world);
+    const renewable = outcome.status === 'refused' || outcome.wasOpen;
+    return { ...outcome, action: 'none', renewable };
+  } catch (error) {
+    request.signal?.throwIfAborted();
+    if (!absent) throw error;
+    return { ...unasked(), status: 'down', action: 'none', renewable: true };
+  } finally {
+    enough.abort();
+    await looking;
+  }
+}

@@ -1,0 +1,133 @@
+import type { Credential } from '../model/credential.ts';
+import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
+import { type Finding, finding } from '../model/finding.ts';
+import type { RestartAction } from '../service/driver.ts';
+import type { GateRequest } from './question.ts';
+import { type Job, type Outcome, renew, standingOf, unasked } from './renew.ts';
+import type { World } from './world.ts';
+
+/** A service of a deploy. */
+export interface RolloutJob extends Job {
+  /** What makes it read what changed; `none` where it reads nothing of that. */
+  action: RestartAction;
+  /** What mends a process that reads nothing of what changed, and refuses or is open; `none` where nothing may. */
+  whenStale: RestartAction;
+  /** Whether it ran before: only then a rollback starts it again. */
+  wasRunning: boolean;
+  next: Credential | undefined;
+  /** Asked for only where it is needed: comparing takes time. */
+  previous(): Promise<Credential | undefined>;
+}
+
+/** One service onto the new files: restarted where it reads what changed, or stands no longer; then proven. */
+async function forward(job: RolloutJob, request: GateRequest, world: World): Promise<Outcome> {
+  if (job.action !== 'none') return renew(job, job.action, job.next, request, world);
+  const standing = await standingOf(job, job.next, request, world);
+  if (!standing.renewable || job.whenStale === 'none') return standing;
+  const renewed = await renew(job, job.whenStale, job.next, request, world);
+  return standing.wasOpen
+    ? { ...renewed, wasOpen: true, findings: [...standing.findings, ...renewed.findings] }
+    : renewed;
+}
+
+/**
+ * Brings all services onto the new files, and proves them together. The first that fails ends the rest. Gives the
+ * outcomes of those that were begun. Rejects where the request's signal is aborted.
+ */
+export async function rollForward(
+  jobs: readonly RolloutJob[],
+  request: GateRequest,
+  world: World,
+): Promise<Map<RolloutJob, Outcome>> {
+  const others = new AbortController();
+  const signals = [others.signal, ...(request.signal === undefined ? [] : [request.signal])];
+  const bounded = { ...request, signal: AbortSignal.any(signals) };
+  const outcomes = new Map<RolloutJob, Outcome>();
+  const run = async (job: RolloutJob) => {
+    try {
+      const outcome = await forward(job, bounded, world);
+      outcomes.set(job, outcome);
+      if (outcome.status !== 'proved') others.abort();
+    } catch (error) {
+      if (!others.signal.aborted || request.signal?.aborted) throw error;
+      // It was cut off: what it had read is not known, so it counts as begun.
+      const action = job.action === 'none' ? job.whenStale : job.action;
+      outcomes.set(job, { ...unasked(), status: 'unknown', action });
+    }
+  };
+  await Promise.all(jobs.map(run));
+  return outcomes;
+}
+
+/** How one service stands after its files were put back. */
+export interface Restored {
+  outcome?: Outcome;
+  /** Whether it is as it was: proven again, or ended as before. */
+  asBefore: boolean;
+  findings: Finding[];
+}
+
+/** What a rollback needs to know of a service. */
+export type RollbackJob = Job & Pick<RolloutJob, 'wasRunning' | 'previous'> & { action: RestartAction };
+
+/** How a service goes back: one that was ended by force comes back as a new container only. */
+export function rollbackJob(job: RolloutJob, outcome: Outcome): RollbackJob {
+  const { service, driver, turns, wasRunning, previous } = job;
+  const action = outcome.stopped === undefined ? outcome.action : 'recreate';
+  return { service, driver, turns, wasRunning, previous, action };
+}
+
+/** Ends a service for good. `certain` tells whether it is known to have ended. */
+async function leaveStopped(job: Job, outcome?: Outcome): Promise<{ certain: boolean; finding: Finding }> {
+  const certain = outcome?.stopped ?? (await job.driver.stop());
+  const { name } = job.service;
+  const severity = certain ? 'error' : 'critical';
+  const location = { path: name, kind: 'container' as const };
+  return {
+    certain,
+    finding: finding('left-stopped', { service: name, location, args: { certain }, severity }),
+  };
+}
+
+/**
+ * One service back onto the old files, which stand again: restarted and proven, or ended where it did not run before.
+ * One that cannot be proven is left stopped, unless it is known to be closed. Rejects where the signal is aborted.
+ */
+export async function rollBack(job: RollbackJob, request: GateRequest, world: World): Promise<Restored> {
+  if (!job.wasRunning) {
+    const { certain, finding } = await leaveStopped(job);
+    return { asBefore: certain, findings: certain ? [] : [finding] };
+  }
+  // A process that was told nothing goes on with what it read before.
+  if (job.action === 'none') return { asBefore: true, findings: [] };
+  world.progress(`${job.service.name}: back to the old files`);
+  const outcome = await renew(job, job.action, await job.previous(), request, world);
+  if (outcome.status === 'proved') return { outcome, asBefore: true, findings: [] };
+  // Closed to everybody is safe, and sessions go on; all else could turn out to be open.
+  if (outcome.status === 'refused') return { outcome, asBefore: false, findings: outcome.findings };
+  const { certain, finding } = await leaveStopped(job, outcome);
+  const findings = [...outcome.findings, finding];
+  return { outcome: { ...outcome, stopped: certain }, asBefore: false, findings };
+}
+
+/**
+ * A service that was renewed and is not proven, where no file was changed: there is nothing to go back to. One that is
+ * known to be closed goes on; all else is left stopped.
+ */
+export async function settle(job: RolloutJob, outcome: Outcome): Promise<Restored> {
+  const untouched = outcome.action === 'none' && !outcome.wasOpen;
+  if (untouched || outcome.status === 'proved' || outcome.status === 'refused') {
+    return { asBefore: true, findings: [] };
+  }
+  const { certain, finding } = await leaveStopped(job, outcome);
+  const asBefore = certain && !job.wasRunning;
+  return { asBefore, findings: asBefore ? [] : [finding] };
+}
+
+/** The exit code of services that were put back: 6 where one is not as before, 4 where any was open. */
+export function rollbackExit(restored: readonly Restored[], wasOpen: boolean): ExitCode {
+  const codes: ExitCode[] = [Exit.rolledBack];
+  if (wasOpen || restored.some((one) => one.outcome?.wasOpen)) codes.push(Exit.open);
+  if (restored.some((one) => !one.asBefore)) codes.push(Exit.notRestored);
+  return worstExit(codes);
+}
