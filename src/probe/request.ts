@@ -10,6 +10,9 @@ import type { Clock } from '../platform/clock.ts';
 /** Bytes of a body after which reading stops: ComfyUI's answers used here have less than 16 kB. */
 const READ_BYTES = 64 * 1024;
 
+/** Answers 1xx before the real one: each costs Node an object, and a server may send them without end. */
+const MOST_HINTS = 50;
+
 /** Bytes of a header: Node's own bound, said here so that no NODE_OPTIONS changes it. */
 const HEADER_BYTES = 16 * 1024;
 
@@ -123,6 +126,11 @@ export function ask(request: ProbeRequest, clock: Clock): Promise<Answer> {
     const ended = (code: string) => finishBody === undefined && silent(code);
     outgoing.on('error', (error) => ended(codeOf(error)));
     outgoing.on('close', () => ended('closed'));
+    let hints = 0;
+    outgoing.on('information', () => {
+      hints += 1;
+      if (hints === MOST_HINTS) silent('too-many-hints');
+    });
     outgoing.on('response', (response) => {
       finishBody = readBody(response, (end, body) => {
         const { statusCode: status = 0, headers } = response;
