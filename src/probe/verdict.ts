@@ -54,8 +54,10 @@ const target = (reply: Reply, address: Address) =>
 /** No headers came: nothing listens, or something does and says nothing. */
 function silent(silence: Silence): Judgement {
   const { code, connected } = silence;
-  const absent = (code === 'ECONNREFUSED' || code === 'ECONNRESET') && { absent: true as const };
-  if (connected) return { ...notReady(code), ...absent };
+  // What resets a connection has had one, whether it was seen to be there or not.
+  const reset = code === 'ECONNRESET' || code === 'EPIPE';
+  const absent = (code === 'ECONNREFUSED' || reset) && { absent: true as const };
+  if (connected || reset) return { ...notReady(code), ...absent };
   return { ...fault('unknown', 'down', 'down', { reason: code }, { detail: code }), ...absent };
 }
 

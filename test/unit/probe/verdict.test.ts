@@ -47,6 +47,7 @@ describe('a request that must be refused', () => {
     [silence('timeout', false), 'down'],
     [silence('timeout', true), 'not-ready'],
     [silence('ECONNRESET', true), 'not-ready'],
+    [silence('ECONNRESET', false), 'not-ready'],
   ])('%j: %s', (answer, means) => {
     expect(judgeRefusal(answer, address, 'open').means).toBe(means);
   });
