@@ -34,6 +34,12 @@ function secrets(command: Command): Command {
     .option('--bearer-file <file>', 'read the bearer (the bcrypt hash) from a file');
 }
 
+/** How long one question of a diagnosis may take. */
+const answerTime = () =>
+  new Option('--timeout <time>', 'how long to wait for one answer, of the server or of docker')
+    .argParser(duration)
+    .default(10_000, '10s');
+
 /** Options of commands that ask a server for its proof. */
 function gate(command: Command): Command {
   return command
@@ -115,6 +121,18 @@ export function program(run: Runner): Command {
       )
       .addHelpText('after', SECRETS_HELP),
     () => import('./actions-deploy.ts').then((one) => one.deployAction),
+  );
+  on(
+    secrets(common(top.command('doctor')))
+      .summary('one live diagnosis in causal order: the first cause, and what to do about it')
+      .description(
+        'Looks at the engine, the container, what it mounts and publishes, what the server answers, and which\n' +
+          'credential it holds; names the first cause of what is wrong. Changes nothing, and prints no secret.',
+      )
+      .option('--url <url>', 'ask there instead of at the address of the layout', address)
+      .addOption(answerTime())
+      .addHelpText('after', SECRETS_HELP),
+    () => import('./actions-doctor.ts').then((one) => one.doctorAction),
   );
   on(
     common(top.command('explain <file>'))

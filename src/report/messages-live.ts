@@ -22,6 +22,7 @@ const STOP = 'docker compose stop   # at once; then see why ComfyUI-Login did no
 /** Why a server gave no usable answer (codes of probe/). */
 const REASONS: Readonly<Record<string, string>> = {
   gone: 'the process that answered is gone',
+  unpublished: 'the container does not publish that port',
   timeout: 'it accepts connections and says nothing',
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'its name is not known',
@@ -34,16 +35,24 @@ const reasonText = (args: FindingArgs) => {
   return known === '' ? '' : ` (${known})`;
 };
 
+const named = (fingerprint: unknown) => (fingerprint === undefined ? '' : ` ${fingerprint}`);
+
 /** The words of findings about the running server; the path is its address. */
 export const liveWords: WordTable<LiveCode> = {
   down: ({ path, args }) => ({
     message: `no ComfyUI answers at ${path}${reasonText(args)}`,
     remedy: LOGS,
   }),
-  'not-ready': ({ path, args }) => ({
-    message: `${path} did not give a usable answer before the deadline${reasonText(args)}`,
-    remedy: LOGS,
-  }),
+  'not-ready': ({ path, args, service, root }) =>
+    args.reason === 'installing'
+      ? {
+          message: `${path} does not answer yet: its container is still installing`,
+          remedy: `comfyui-auth probe${root}${service} --timeout 20m   # waits until it answers`,
+        }
+      : {
+          message: `${path} did not give a usable answer before the deadline${reasonText(args)}`,
+          remedy: LOGS,
+        },
   open: ({ path, args }) =>
     args.comfyui === false
       ? {
@@ -70,8 +79,11 @@ export const liveWords: WordTable<LiveCode> = {
     message: `${path} accepts a random bearer: it does not check`,
     remedy: STOP,
   }),
-  'bearer-refused': ({ path, service, root }) => ({
-    message: `${path} refuses the bearer: the process is older than its PASSWORD file, or holds another credential`,
+  'bearer-refused': ({ path, args, service, root }) => ({
+    message:
+      args.reason === 'other-lineage'
+        ? `${path} refuses the bearer${named(args.expected)}: ${args.where} holds ${args.found ?? 'another one'}`
+        : `${path} refuses the bearer: the process is older than its PASSWORD file, or holds another credential`,
     remedy: `comfyui-auth deploy${root}${service}   # starts it anew: a restart alone does not read .env again`,
   }),
   'password-refused': ({ path, service, root }) => ({

@@ -37,6 +37,24 @@ const ending = ({ exitCode, oom }: FindingArgs) =>
 const against = ({ found, expected }: FindingArgs) =>
   found === undefined || expected === undefined ? '' : `: ${found} there, ${expected} in the file`;
 
+/** A container that does not run, though it never ended. */
+const IDLE: Readonly<Record<string, string>> = {
+  created: 'was made and never started',
+  paused: 'is paused',
+  removing: 'is being removed',
+};
+
+/** Why the login node's import failed (codes of service/look-inside.ts). */
+const IMPORT_FAULTS: Readonly<Record<string, string>> = {
+  permission: 'it may not read a file that it needs: login/PASSWORD, or its own folder',
+  'not-utf8': 'login/PASSWORD is not UTF-8',
+  'is-a-folder': 'login/PASSWORD is a folder: Docker makes one of a mounted file that is missing',
+  'session-key': 'its .secret-key.txt holds no usable key',
+};
+
+const importFault = ({ reason, module }: FindingArgs) =>
+  module === undefined ? IMPORT_FAULTS[String(reason)] : `the Python package ${module} is missing`;
+
 /** The words of findings about the container of a service; the path is the container's name where it is one. */
 export const serviceWords: WordTable<ServiceCode> = {
   'engine-unreachable': ({ args }) => ({
@@ -53,7 +71,7 @@ export const serviceWords: WordTable<ServiceCode> = {
     remedy: `comfyui-auth deploy${root}${service}`,
   }),
   'container-exited': ({ path, args, target }) => ({
-    message: `the container ${path} has ended${ending(args)}`,
+    message: `the container ${path} ${IDLE[String(args.status)] ?? `has ended${ending(args)}`}`,
     remedy: `docker logs --tail 50 ${target}   # mask the token before you show them to anyone`,
   }),
   'container-restarting': ({ path, args, target }) => ({
@@ -83,7 +101,10 @@ export const serviceWords: WordTable<ServiceCode> = {
     remedy: `comfyui-auth deploy${root}${service}`,
   }),
   'mount-elsewhere': ({ path, args }) => ({
-    message: `the container ${path} mounts ${args.source}, not ${args.expected}: it was started from another checkout`,
+    message:
+      args.how === 'made'
+        ? `the container ${path} was made from ${args.source}, not from ${args.expected}: it belongs to another checkout`
+        : `the container ${path} mounts ${args.source}, not ${args.expected}: it was started from another checkout`,
     remedy: 'docker compose up -d --force-recreate   # in the folder that the container should belong to',
   }),
   'port-exposed': ({ path, args }) => ({
@@ -95,7 +116,7 @@ export const serviceWords: WordTable<ServiceCode> = {
     remedy: 'docker compose stop   # then put ComfyUI-Login into custom_nodes, and start it again',
   }),
   'login-node-broken': ({ path, args }) => ({
-    message: `${path}: ComfyUI-Login is there and could not be loaded${args.reason === undefined ? '' : ` (${args.reason})`}`,
+    message: `${path}: ComfyUI-Login is there and could not be loaded${importFault(args) === undefined ? '' : `: ${importFault(args)}`}`,
     remedy: 'docker compose stop   # then see which package or file its import lacks',
   }),
 };

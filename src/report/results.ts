@@ -55,7 +55,8 @@ const STATE_STYLE: Record<string, Parameters<typeof styled>[0]> = {
   skip: 'dim',
 };
 
-const stateWord = (state: string, width: number, options: TextOptions) =>
+/** A state or verdict in its colour, padded. */
+export const stateWord = (state: string, width: number, options: TextOptions) =>
   styled(STATE_STYLE[state] ?? 'red', state.padEnd(width), options);
 
 const closing = (findings: readonly Finding[], clean: string) =>
