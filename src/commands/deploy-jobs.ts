@@ -6,6 +6,7 @@ import { restartActionFor } from '../service/action.ts';
 import { type Container, identityOf } from '../service/container.ts';
 import type { RestartAction, ServiceDriver } from '../service/driver.ts';
 import type { Draft, DraftedService, Drafter } from './draft.ts';
+import { addressOf, type GateRequest } from './question.ts';
 import { deployedCredential } from './recovery.ts';
 import { Turns } from './renew.ts';
 import type { RolloutJob } from './rollout.ts';
@@ -16,10 +17,8 @@ import type { World } from './world.ts';
 export const RESTART_CHOICES = ['auto', 'recreate', 'restart', 'none'] as const;
 export type RestartChoice = (typeof RESTART_CHOICES)[number];
 
-interface Request {
+interface Request extends GateRequest {
   restart: RestartChoice;
-  timeoutMs: number;
-  signal?: AbortSignal;
 }
 
 /** Stopping a container may take its grace before the new one is made: that is not the gate's time. */
@@ -112,6 +111,7 @@ export async function jobsOf(
   for (const drafted of draft.services) {
     const { service, observations } = drafted;
     requireDriver(service, request.restart);
+    addressOf(service, request);
     const planned = draft.plan.services.find((one) => one.name === service.name)?.files ?? [];
     const changed = planned.filter((one) => one.action !== 'none').map((one) => one.path);
     const driver = driverOf(service, drafter.layout.root, world, request.timeoutMs + RESTART_GRACE_MS);

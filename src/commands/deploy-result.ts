@@ -1,4 +1,4 @@
-import type { ExitCode } from '../model/failure.ts';
+import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
 import type { Finding } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import type { Check } from '../probe/check.ts';
@@ -57,5 +57,26 @@ export function deployedService(synced: SyncedService, ends: Ends): DeployedServ
     checks: outcome?.checks ?? [],
     ...(outcome?.readyAfterMs !== undefined && { readyAfterMs: outcome.readyAfterMs }),
     rolledBack: back !== undefined,
+  };
+}
+
+/** What a result says beside its services. */
+export type Verdict = Pick<DeployResult, 'status' | 'exitCode' | 'findings'> & { backup?: string | null };
+
+/** The findings of all outcomes. */
+export const proofFindings = (outcomes: ReadonlyMap<unknown, Outcome>): Finding[] =>
+  [...outcomes.values()].flatMap((one) => one.findings);
+
+/** The end where files stand as they should, and a service is not proven for a reason that no restart mends. */
+export function unprovenVerdict(outcomes: ReadonlyMap<unknown, Outcome>): Verdict {
+  const all = [...outcomes.values()];
+  const refused = all.some((one) => one.status === 'refused');
+  const codes: ExitCode[] = [refused ? Exit.findings : Exit.unknown];
+  if (all.some((one) => one.wasOpen)) codes.push(Exit.open);
+  const stopped = all.some((one) => one.wasOpen && one.stopped === true);
+  return {
+    status: stopped ? 'stopped' : 'failed',
+    exitCode: worstExit(codes),
+    findings: proofFindings(outcomes),
   };
 }

@@ -1,10 +1,17 @@
-import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
+import { Exit, worstExit } from '../model/failure.ts';
 import type { Finding } from '../model/finding.ts';
 import { type Lock, waitForLock } from '../store/lock.ts';
 import { makeStateFolder, type StateFolder, stateFolder } from '../store/state.ts';
 import { begin, type Transaction } from '../store/transaction.ts';
 import { jobsOf, type RestartChoice } from './deploy-jobs.ts';
-import { type DeployedService, type DeployResult, deployedService } from './deploy-result.ts';
+import {
+  type DeployedService,
+  type DeployResult,
+  deployedService,
+  proofFindings,
+  unprovenVerdict,
+  type Verdict,
+} from './deploy-result.ts';
 import { type Draft, Drafter, type DraftRequest, refusalExit } from './draft.ts';
 import { interrupted } from './interruption.ts';
 import { requirePlaces } from './plan.ts';
@@ -12,6 +19,9 @@ import type { GateRequest } from './question.ts';
 import { recoverFirst } from './recovery.ts';
 import { type Outcome, standingOf } from './renew.ts';
 import {
+  allProved,
+  endUnproven,
+  type Outcomes,
   type Restored,
   type RolloutJob,
   rollBack,
@@ -30,17 +40,6 @@ export interface DeployRequest extends DraftRequest, GateRequest {
   restart: RestartChoice;
 }
 
-/** What a result says beside its services. */
-type Verdict = Pick<DeployResult, 'status' | 'exitCode' | 'findings'> & { backup?: string | null };
-
-type Outcomes = ReadonlyMap<RolloutJob, Outcome>;
-
-const allProved = (jobs: readonly RolloutJob[], outcomes: Outcomes) =>
-  jobs.every((job) => outcomes.get(job)?.status === 'proved');
-
-const proofFindings = (outcomes: ReadonlyMap<unknown, Outcome>) =>
-  [...outcomes.values()].flatMap((one) => one.findings);
-
 /** One run of `deploy`. */
 class Deploy {
   readonly #request: DeployRequest;
@@ -48,6 +47,8 @@ class Deploy {
   readonly #drafter: Drafter;
   /** What was found open before anything was done, and ended: it has to be started again. */
   readonly #ended = new Map<string, Outcome>();
+  /** Whether the lock is held. */
+  #atWork = false;
 
   constructor(request: DeployRequest, world: World) {
     this.#request = request;
@@ -108,24 +109,9 @@ class Deploy {
     const hopeless = standings.some(
       ([job, one]) => one.status !== 'proved' && !(one.renewable && job.whenStale !== 'none'),
     );
-    if (hopeless) return this.#notProven(draft, jobs, outcomes);
+    if (hopeless) return this.#result(draft, unprovenVerdict(outcomes), jobs, outcomes);
     for (const [job, one] of standings) if (one.wasOpen) this.#ended.set(job.service.name, one);
     return undefined;
-  }
-
-  /** The result where files stand as they should, and a service is not proven for a reason that no restart mends. */
-  #notProven(draft: Draft, jobs: readonly RolloutJob[], outcomes: Outcomes): Promise<DeployResult> {
-    const all = [...outcomes.values()];
-    const refused = all.some((one) => one.status === 'refused');
-    const codes: ExitCode[] = [refused ? Exit.findings : Exit.unknown];
-    if (all.some((one) => one.wasOpen)) codes.push(Exit.open);
-    const stopped = all.some((one) => one.wasOpen && one.stopped === true);
-    const verdict: Verdict = {
-      status: stopped ? 'stopped' : 'failed',
-      exitCode: worstExit(codes),
-      findings: proofFindings(outcomes),
-    };
-    return this.#result(draft, verdict, jobs, outcomes);
   }
 
   async run(): Promise<DeployResult> {
@@ -133,7 +119,9 @@ class Deploy {
       return await this.#run();
     } catch (error) {
       const { signal } = this.#request;
-      throw signal?.aborted ? interrupted(this.#drafter.layout.root, signal, this.#world) : error;
+      throw signal?.aborted
+        ? interrupted(this.#drafter.layout.root, signal, this.#world, this.#atWork)
+        : error;
     }
   }
 
@@ -151,6 +139,7 @@ class Deploy {
       onWait: (holder) => this.#world.progress(`waiting: ${holder}`),
       signal: this.#request.signal,
     });
+    this.#atWork = true;
     try {
       const recovered = await recoverFirst(layout, state, this.#request, this.#world);
       const result = await this.#locked(state);
@@ -212,8 +201,13 @@ class Deploy {
   ): Promise<DeployResult> {
     const changed = transaction.files.length > 0;
     const untouched = [...outcomes.values()].every((one) => one.action === 'none');
-    if (!changed && untouched) return this.#notProven(draft, jobs, outcomes);
-    transaction.restore();
+    if (!changed && untouched) return this.#result(draft, unprovenVerdict(outcomes), jobs, outcomes);
+    try {
+      transaction.restore();
+    } catch (error) {
+      await endUnproven(outcomes);
+      throw error;
+    }
     const restored = new Map<RolloutJob, Restored>();
     for (const [job, outcome] of outcomes) {
       // Nothing was changed that could be put back: what has been tried is all there is.

@@ -5,16 +5,17 @@ import type { World } from './world.ts';
 
 /**
  * The Failure of a command that was ended by a signal: says whether anything was changed, and what resumes. Files are
- * consistent in any case: a transaction's steps are not interrupted.
+ * consistent in any case: a transaction's steps are not interrupted. `atWork` tells whether it had the lock: a journal
+ * is another's otherwise.
  */
-export function interrupted(root: string, signal: AbortSignal, world: World): Failure {
+export function interrupted(root: string, signal: AbortSignal, world: World, atWork: boolean): Failure {
   const by = signal.reason instanceof Error ? signal.reason.message : 'a signal';
-  const journal = pendingJournal(stateFolder(root, world.env));
+  const journal = atWork ? pendingJournal(stateFolder(root, world.env)) : null;
   if (journal === null) {
     return new Failure({
       code: 'interrupted',
       exit: Exit.unknown,
-      message: `ended by ${by}; every file is as it was`,
+      message: `ended by ${by}; this run has changed no file`,
       remedy: 'run the same command again',
     });
   }

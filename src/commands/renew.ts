@@ -89,9 +89,12 @@ async function proof(
   const open = report.status === 'open';
   // Before anything else: every moment more, anyone may come in.
   const stopped = open ? await driver.stop() : undefined;
-  const findings = report.findings.map(({ code, args }) =>
-    finding(code, { service: service.name, location: { path: url, kind: 'server' }, args }),
-  );
+  // Where nothing is known to restart it, another deploy would be no remedy.
+  const manual = service.restart.driver === 'none' && { manual: true };
+  const findings = report.findings.map(({ code, args }) => {
+    const location = { path: url, kind: 'server' as const };
+    return finding(code, { service: service.name, location, args: { ...args, ...manual } });
+  });
   const ended = report.status === 'proved' ? [] : containerFindings(watch?.seen ?? [], service);
   const startedAt = watch?.seen[0]?.startedAt?.toISOString();
   return {

@@ -1,9 +1,9 @@
 import type { Credential } from '../model/credential.ts';
-import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
+import { asFailure, Exit, type ExitCode, worstExit } from '../model/failure.ts';
 import { type Finding, finding } from '../model/finding.ts';
 import type { RestartAction } from '../service/driver.ts';
 import type { GateRequest } from './question.ts';
-import { type Job, type Outcome, renew, standingOf, unasked } from './renew.ts';
+import { failureFinding, type Job, type Outcome, renew, standingOf, unasked } from './renew.ts';
 import type { World } from './world.ts';
 
 /** A service of a deploy. */
@@ -30,6 +30,12 @@ async function forward(job: RolloutJob, request: GateRequest, world: World): Pro
     : renewed;
 }
 
+export type Outcomes = ReadonlyMap<RolloutJob, Outcome>;
+
+/** Whether all services have given their proof. */
+export const allProved = (jobs: readonly RolloutJob[], outcomes: Outcomes): boolean =>
+  jobs.every((job) => outcomes.get(job)?.status === 'proved');
+
 /**
  * Brings all services onto the new files, and proves them together. The first that fails ends the rest. Gives the
  * outcomes of those that were begun. Rejects where the request's signal is aborted.
@@ -49,10 +55,12 @@ export async function rollForward(
       outcomes.set(job, outcome);
       if (outcome.status !== 'proved') others.abort();
     } catch (error) {
-      if (!others.signal.aborted || request.signal?.aborted) throw error;
-      // It was cut off: what it had read is not known, so it counts as begun.
+      if (request.signal?.aborted) throw error;
+      // It was cut off, or nobody foresaw this: what it had read is not known, so it counts as begun.
       const action = job.action === 'none' ? job.whenStale : job.action;
-      outcomes.set(job, { ...unasked(), status: 'unknown', action });
+      const findings = others.signal.aborted ? [] : [failureFinding(asFailure(error), job.service)];
+      others.abort();
+      outcomes.set(job, { ...unasked(findings), status: 'unknown', action });
     }
   };
   await Promise.all(jobs.map(run));
@@ -122,6 +130,13 @@ export async function settle(job: RolloutJob, outcome: Outcome): Promise<Restore
   const { certain, finding } = await leaveStopped(job, outcome);
   const asBefore = certain && !job.wasRunning;
   return { asBefore, findings: asBefore ? [] : [finding] };
+}
+
+/** Ends what may have read new files that could not be taken back, unless it is known to be closed. Does not throw. */
+export async function endUnproven(outcomes: Outcomes): Promise<void> {
+  for (const [job, { status, stopped }] of outcomes) {
+    if (status !== 'refused' && stopped !== true) await job.driver.stop();
+  }
 }
 
 /** The exit code of services that were put back: 6 where one is not as before, 4 where any was open. */
