@@ -3,19 +3,8 @@ import { Failure } from '../../../src/model/failure.ts';
 import { Secret } from '../../../src/model/secret.ts';
 import { systemClock } from '../../../src/platform/clock.ts';
 import { checkOnce } from '../../../src/probe/gate.ts';
-import {
-  asked,
-  BEARER,
-  BRIEF,
-  codes,
-  gate,
-  PASSWORD,
-  reply,
-  serve,
-  serveRaw,
-  sound,
-  soundBut,
-} from './scripted.ts';
+import { asked, BEARER, PASSWORD, reply, sound, soundBut } from '../../process/scripted-servers.ts';
+import { BRIEF, codes, gate, serve, serveRaw } from './scripted.ts';
 
 const target = (url: string) => ({
   url,
@@ -158,15 +147,6 @@ describe('the gate', () => {
     expect(performance.now() - started).toBeGreaterThan(990);
   });
 
-  it('takes a throttled wrong password for a refused one', async () => {
-    let posts = 0;
-    const url = await serve(
-      soundBut((request, response) => request.method === 'POST' && ++posts === 2 && !!reply(response, 429)),
-    );
-    const report = await gate(url);
-    expect([report.status, report.checks.at(-1)?.detail]).toEqual(['proved', 'throttled']);
-  });
-
   it('ends the moment the form refuses the password', async () => {
     let posts = 0;
     const wrong = { location: '/login?wrong_password=1' };
@@ -177,15 +157,6 @@ describe('the gate', () => {
     );
     const report = await gate(url);
     expect([report.status, codes(report), posts]).toEqual(['refused', ['password-refused'], 1]);
-  });
-
-  it('reads a 302 to / without a cookie as no login', async () => {
-    const url = await serve(
-      soundBut(
-        (request, response) => request.method === 'POST' && !!reply(response, 302, '', { location: '/' }),
-      ),
-    );
-    expect((await gate(url)).status).toBe('unknown');
   });
 });
 
