@@ -84,7 +84,10 @@ export const liveWords: WordTable<LiveCode> = {
       args.reason === 'other-lineage'
         ? `${path} refuses the bearer${named(args.expected)}: ${args.where} holds ${args.found ?? 'another one'}`
         : `${path} refuses the bearer: the process is older than its PASSWORD file, or holds another credential`,
-    remedy: `comfyui-auth deploy${root}${service}   # starts it anew: a restart alone does not read .env again`,
+    remedy:
+      args.manual === true
+        ? `comfyui-auth sync${root}${service}   # then start ComfyUI anew; or say in comfyui-auth.yml how ("restart")`
+        : `comfyui-auth deploy${root}${service}   # starts it anew: a restart alone does not read .env again`,
   }),
   'password-refused': ({ path, service, root }) => ({
     message: `the login form of ${path} refuses the password`,
