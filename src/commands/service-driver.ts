@@ -8,7 +8,7 @@ import { locationsOf } from '../locations/index.ts';
 import { asComposeInterpolates } from '../model/forensics.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import { Secret } from '../model/secret.ts';
-import { Redactor } from '../platform/redact.ts';
+import { derivedForms, Redactor } from '../platform/redact.ts';
 import type { ServiceDriver } from '../service/driver.ts';
 import { driverFor } from '../service/index.ts';
 import { readRegular } from '../store/read-file.ts';
@@ -18,8 +18,9 @@ import type { World } from './world.ts';
 /** A shorter value is a port, a number, a `true`: without it no message could be read. */
 const MIN_LENGTH = 6;
 
-/** Variables of the shell that a compose file may name, and an error message quote. */
+/** Names of what an error message should not quote, in the shell and in a compose file. */
 const TELLING = /TOKEN|PASS|SECRET|KEY|CREDENTIAL/i;
+const TELLING_LINE = /[\w-]*(?:TOKEN|PASS|SECRET|KEY|CREDENTIAL)[\w-]*["']?\s*[:=]\s*["']?([^"'\s,}]+)/gi;
 
 const MASK = '[secret]';
 
@@ -28,12 +29,14 @@ const LINE_KEY = /^\uFEFF?[ \t]*(?:export[ \t]+)?([^\s=:#'"`]+)[ \t]*(?:=|:[ \t]
 /** The `.env` files that are read for a service: the layout's, and the one that Compose takes from beside its file. */
 function envTexts({ env, restart }: ServiceLayout): string[] {
   const beside = restart.driver === 'compose' ? [join(dirname(restart.file), '.env')] : [];
-  const paths = new Set([...(env === undefined ? [] : [env.path]), ...beside]);
-  return [...paths].flatMap((path) => {
-    const file = readRegular(path, { follow: true });
-    const decoded = file.kind === 'file' ? decodeEnv(file.bytes) : undefined;
-    return decoded?.ok ? [decoded.text] : [];
-  });
+  return [...new Set([...(env === undefined ? [] : [env.path]), ...beside])].map(textOf);
+}
+
+/** The text of a file; empty where there is none. */
+function textOf(path: string): string {
+  const file = readRegular(path, { follow: true });
+  const decoded = file.kind === 'file' ? decodeEnv(file.bytes) : undefined;
+  return decoded?.ok ? decoded.text : '';
 }
 
 const keysIn = (text: string) => [...text.matchAll(LINE_KEY)].map(([, key = '']) => key);
@@ -50,7 +53,9 @@ function valuesIn(text: string): string[] {
 
 /** What of a value can stand in a message: its lines, and what Compose makes of a `$` in it, names of variables too. */
 function piecesOf(value: string): string[] {
-  const words = value.includes('$') ? [asComposeInterpolates(value), ...value.split(/\W+/)] : [];
+  const words = value.includes('$')
+    ? [asComposeInterpolates(value), ...value.split('$'), ...value.split(/\W+/)]
+    : [];
   return [value, ...value.split(/[\r\n]+/), ...words];
 }
 
@@ -58,20 +63,14 @@ function piecesOf(value: string): string[] {
 class Sight {
   readonly #service: ServiceLayout;
   readonly #files = new FileSnapshot();
-  readonly #texts: string[];
+  readonly envTexts: readonly string[];
+  readonly composeText: string;
 
   constructor(service: ServiceLayout) {
     this.#service = service;
-    this.#texts = envTexts(service);
+    this.envTexts = envTexts(service);
+    this.composeText = service.restart.driver === 'compose' ? textOf(service.restart.file) : '';
     for (const { path } of locationsOf(service)) this.#files.read(path);
-  }
-
-  get keys(): string[] {
-    return this.#texts.flatMap(keysIn);
-  }
-
-  values(): string[] {
-    return this.#texts.flatMap(valuesIn);
   }
 
   parts(): HeldPart[] {
@@ -79,30 +78,29 @@ class Sight {
   }
 }
 
-/** The secrets of a service, as something that takes them out of a text. */
-class Concealment {
-  readonly #redactor = new Redactor();
-  /** What the redactor leaves as too short. */
-  readonly #short: string[];
-
-  constructor(sights: readonly Sight[], env: NodeJS.ProcessEnv) {
-    const parts = sights.flatMap((one) => one.parts());
-    const telling = Object.entries(env).flatMap(([name, value = '']) => (TELLING.test(name) ? [value] : []));
-    const values = [...sights.flatMap((one) => one.values()), ...parts.map(({ value }) => value.reveal())];
-    const worth = [...new Set([...values, ...telling].flatMap(piecesOf))].filter(
-      ({ length }) => length >= MIN_LENGTH,
-    );
-    this.#redactor.add(...worth.map((value) => new Secret(value)));
-    // Whoever chose a short password has a secret all the same.
-    const passwords = parts.filter(({ part }) => part === 'password').map(({ value }) => value.reveal());
-    this.#short = [...new Set([...worth, ...passwords])]
-      .filter(({ length }) => length > 0 && length < 8)
-      .sort((a, b) => b.length - a.length);
-  }
-
-  hide(text: string): string {
-    return this.#short.reduce((rest, value) => rest.replaceAll(value, MASK), this.#redactor.redact(text));
-  }
+/** A text without the secrets that a service's files hold or held, and without those of the shell. */
+function conceal(text: string, sights: readonly Sight[], env: NodeJS.ProcessEnv): string {
+  const parts = sights.flatMap((one) => one.parts());
+  const values = [
+    ...[...new Set(sights.flatMap((one) => one.envTexts))].flatMap(valuesIn),
+    ...sights.flatMap(({ composeText }) =>
+      [...composeText.matchAll(TELLING_LINE)].map(([, one = '']) => one),
+    ),
+    ...Object.entries(env).flatMap(([name, value = '']) => (TELLING.test(name) ? [value] : [])),
+    ...parts.map(({ value }) => value.reveal()),
+  ];
+  const pieces = new Set(values.flatMap(piecesOf));
+  const worth = [...pieces].filter(({ length }) => length >= MIN_LENGTH);
+  const redactor = new Redactor();
+  // A file may hold thousands of values: the redactor looks for all of its own at each character.
+  const shown = (secret: Secret) => derivedForms(secret).some((form) => text.includes(form));
+  redactor.add(...worth.map((value) => new Secret(value)).filter(shown));
+  // Whoever chose a short password has a secret all the same.
+  const passwords = parts.filter(({ part }) => part === 'password').map(({ value }) => value.reveal());
+  const short = [...worth, ...passwords].filter(({ length }) => length > 0 && length < 8);
+  return short
+    .sort((a, b) => b.length - a.length)
+    .reduce((rest, value) => rest.replaceAll(value, MASK), redactor.redact(text));
 }
 
 /**
@@ -122,9 +120,16 @@ export function driverOf(
     env: world.env,
     root,
     // Those that are going to be written count too.
-    envKeys: [...new Set([...before.keys, ...Object.keys(keys), ...required, ...Object.keys(defaults)])],
+    envKeys: [
+      ...new Set([
+        ...before.envTexts.flatMap(keysIn),
+        ...Object.keys(keys),
+        ...required,
+        ...Object.keys(defaults),
+      ]),
+    ],
     // The files may have been written since; an old credential is a secret as well.
-    hide: (text) => new Concealment([before, new Sight(service)], world.env).hide(text),
+    hide: (text) => conceal(text, [before, new Sight(service)], world.env),
     timeoutMs,
   });
 }

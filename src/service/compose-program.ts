@@ -58,7 +58,7 @@ export class ComposeProgram {
     const { service } = this.#target;
     const args = early ? ['ps', '-q', service] : ['ps', '-a', '-q', service];
     const ran = await this.run(args, this.#questionMs, signal);
-    if (ran.code !== 0) throw await this.#unanswered(ran);
+    if (ran.code !== 0) throw await this.#unanswered(ran, signal);
     return ran.stdout.split(/\s+/).filter((word) => /^[0-9a-f]{12,64}$/.test(word));
   }
 
@@ -99,17 +99,18 @@ export class ComposeProgram {
     if (alone.code === 0) {
       return { command: 'docker-compose', lead: [], early: /^v?1\./.test(alone.stdout.trim()) };
     }
-    throw (await this.#engineFailure()) ?? composeMissing();
+    throw (await this.#engineFailure(signal)) ?? composeMissing();
   }
 
-  async #engineFailure(): Promise<Failure | undefined> {
-    const engine = await engineState(this.#deps.process, this.#deps.env, this.#questionMs);
+  async #engineFailure(signal?: AbortSignal): Promise<Failure | undefined> {
+    const { process, env } = this.#deps;
+    const engine = await engineState(process, env, this.#questionMs, signal);
     return engine.ok ? undefined : engineUnreachable(engine.reason);
   }
 
   /** Why Compose did not say which containers there are: mostly since no engine answers. */
-  async #unanswered(ran: ProcessResult): Promise<Failure> {
-    const engine = await this.#engineFailure();
+  async #unanswered(ran: ProcessResult, signal?: AbortSignal): Promise<Failure> {
+    const engine = await this.#engineFailure(signal);
     if (engine !== undefined) return engine;
     const { file, service } = this.#target;
     const ending = howItEnded(ran, this.#questionMs, this.#deps.hide);

@@ -8,15 +8,18 @@ import { howItEnded } from './said.ts';
 
 /** One container can come up while another is ended; whoever does not end in so many rounds is not ended by us. */
 const STOP_ROUNDS = 3;
+const STOP_MS = 20_000;
 
 const hasEnded = ({ status }: Container) => status === 'exited' || status === 'dead' || status === 'created';
+
+const idsOf = (containers: readonly Container[]) => containers.map(({ id }) => id);
 
 /** Names one start of a container; undefined where it was never started. */
 const startOf = ({ id, startedAt }: Container) => startedAt && `${id} ${startedAt.toISOString()}`;
 
 /** Whether no process of before runs any more, and one was started since; a recreated service is no old container. */
 function isFresh(before: readonly Container[], after: readonly Container[], recreated: boolean): boolean {
-  const olds = new Set(before.map(({ id }) => id));
+  const olds = new Set(idsOf(before));
   const starts = new Set(before.map(startOf));
   const isOld = (one: Container) => (recreated ? olds.has(one.id) : starts.has(startOf(one)));
   const started = after.filter((one) => one.startedAt !== undefined);
@@ -57,19 +60,20 @@ export class ComposeDriver implements ServiceDriver {
   }
 
   async stop(): Promise<boolean> {
+    const signal = AbortSignal.timeout(Math.min(this.#deps.timeoutMs, STOP_MS));
     try {
       // What is known is ended before anything is asked: each question costs the start of a program.
-      await this.#docker.kill(this.#ids);
-      for (let round = 0; round < STOP_ROUNDS; round++) if (await this.#end()) return true;
+      await this.#docker.kill(this.#ids, signal);
+      for (let round = 0; round < STOP_ROUNDS; round++) if (await this.#end(signal)) return true;
     } catch {
-      // No engine, no file: then nothing is certain.
+      // No engine, no file, no time left: then nothing is certain.
     }
     return false;
   }
 
   async #lookAnew(signal?: AbortSignal): Promise<Container[]> {
     const found = await this.#inspect(await this.#compose.ids(signal), signal);
-    this.#ids = found.map(({ id }) => id);
+    this.#ids = idsOf(found);
     return found;
   }
 
@@ -102,24 +106,24 @@ export class ComposeDriver implements ServiceDriver {
   }
 
   /** One attempt to end all containers of the service; gives whether all of them have ended for good. */
-  async #end(): Promise<boolean> {
-    const ids = await this.#listToEnd();
+  async #end(signal: AbortSignal): Promise<boolean> {
+    const ids = await this.#listToEnd(signal);
     if (ids === undefined) return false;
-    const found = await this.#inspect(ids);
+    const found = await this.#inspect(ids, signal);
     const awake = found.filter((one) => !hasEnded(one));
-    await this.#docker.kill(awake.map(({ id }) => id));
-    const forbidden = await this.#docker.forbidRestart(found.map(({ id }) => id));
-    const rest = awake.length === 0 ? found : await this.#inspect(ids);
+    await this.#docker.kill(idsOf(awake), signal);
+    const forbidden = await this.#docker.forbidRestart(idsOf(found), signal);
+    const rest = awake.length === 0 ? found : await this.#inspect(ids, signal);
     return forbidden && rest.every(hasEnded);
   }
 
   /** The containers to end; where Compose does not list them, those that are known, else Compose is to end them. */
-  async #listToEnd(): Promise<string[] | undefined> {
+  async #listToEnd(signal: AbortSignal): Promise<string[] | undefined> {
     try {
-      return await this.#compose.ids();
+      return await this.#compose.ids(signal);
     } catch {
       if (this.#ids.length > 0) return this.#ids;
-      await this.#compose.run(['kill', this.#target.service], QUESTION_MS);
+      await this.#compose.run(['kill', this.#target.service], QUESTION_MS, signal);
       return undefined;
     }
   }

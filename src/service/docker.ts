@@ -26,8 +26,8 @@ export class Docker {
   }
 
   /** Why no engine answers; undefined where one does. */
-  async trouble(): Promise<EngineReason | undefined> {
-    const state = await engineState(this.#process, this.#env, this.#timeoutMs);
+  async #trouble(signal?: AbortSignal): Promise<EngineReason | undefined> {
+    const state = await engineState(this.#process, this.#env, this.#timeoutMs, signal);
     return state.ok ? undefined : state.reason;
   }
 
@@ -39,16 +39,16 @@ export class Docker {
     const answered = ran.code === 0 || (ran.code !== null && faultless);
     const found = answered ? containersIn(ran.stdout, service) : undefined;
     if (found !== undefined) return found;
-    throw engineUnreachable((await this.trouble()) ?? 'no-answer');
+    throw engineUnreachable((await this.#trouble(signal)) ?? 'no-answer');
   }
 
   /** Ends containers at once. What has ended already is not told from what could not be ended: look afterwards. */
-  async kill(ids: readonly string[]): Promise<void> {
-    if (ids.length > 0) await this.#run(['kill', ...ids]);
+  async kill(ids: readonly string[], signal?: AbortSignal): Promise<void> {
+    if (ids.length > 0) await this.#run(['kill', ...ids], signal);
   }
 
   /** Takes the containers' restart policy away, so that a restart of the engine does not bring them back. */
-  async forbidRestart(ids: readonly string[]): Promise<boolean> {
-    return ids.length === 0 || (await this.#run(['update', '--restart=no', ...ids])).code === 0;
+  async forbidRestart(ids: readonly string[], signal?: AbortSignal): Promise<boolean> {
+    return ids.length === 0 || (await this.#run(['update', '--restart=no', ...ids], signal)).code === 0;
   }
 }

@@ -29,14 +29,16 @@ const WORDS: Readonly<Record<EngineReason, { why: string; remedy: string }>> = {
   },
 };
 
-/** Whether a Docker Engine answers to this environment, and if not, why. Does not throw. */
+/** Whether a Docker Engine answers to this environment, and if not, why. Rejects only where the signal is aborted. */
 export async function engineState(
   process: ProcessPort,
   env: NodeJS.ProcessEnv,
   timeoutMs = QUESTION_MS,
+  signal?: AbortSignal,
 ): Promise<EngineState> {
   const asked = ['version', '--format', '{{.Server.Version}}'];
-  const { code, stdout, stderr, failure } = await runBounded(process, 'docker', asked, { env, timeoutMs });
+  const options = { env, timeoutMs, ...(signal !== undefined && { signal }) };
+  const { code, stdout, stderr, failure } = await runBounded(process, 'docker', asked, options);
   if (code === 0) return { ok: true, version: stdout.trim() };
   if (failure === 'timeout') return { ok: false, reason: 'timeout' };
   if (code === null && failure !== undefined && /^E[A-Z]+$/.test(failure)) {

@@ -36,6 +36,7 @@ export interface StubContainer {
   createdAt: string;
   startedAt: string;
   exitCode: number;
+  outOfMemory?: boolean;
   restarts: number;
   policy: string;
   oneOff: boolean;
@@ -59,6 +60,8 @@ export interface StubBehaviour {
   idle?: boolean;
   /** Acts on this service instead. */
   service?: string;
+  /** Acts on the first of several containers only. */
+  first?: boolean;
   /** The state that new or restarted containers come to, `running` where it is not given. */
   status?: string;
   /** These containers go away as soon as the verb has ended. */
@@ -244,7 +247,7 @@ const described = (one) => ({
   State: {
     Status: one.status,
     Running: one.status === 'running',
-    OOMKilled: false,
+    OOMKilled: one.outOfMemory === true,
     ExitCode: one.exitCode,
     StartedAt: one.startedAt,
     ...(one.health && { Health: { Status: one.health } }),
@@ -313,7 +316,7 @@ const VERBS = {
   async restart() {
     const service = behaviour.service ?? named[0];
     await tell({ verb, service });
-    for (const one of of(service)) start(one);
+    for (const one of behaviour.first ? of(service).slice(0, 1) : of(service)) start(one);
   },
   async 'compose-kill'() {
     for (const one of of(named[0])) Object.assign(one, { status: 'exited', exitCode: 137 });
