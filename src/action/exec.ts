@@ -1,21 +1,158 @@
-import { getExecOutput } from '@actions/exec';
-import type { ProcessPort } from '../platform/process.ts';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ChildProcess } from 'node:child_process';
+import { subscribe } from 'node:diagnostics_channel';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { exec } from '@actions/exec';
+import type { Owner } from '../model/layout.ts';
+import type { ProcessOptions, ProcessPort, ProcessResult } from '../platform/process.ts';
 
-/** The process port of the action: @actions/exec, silent, so that no argument and no output reaches the log. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+
+/** Collects chunks up to a bound; what lies beyond is dropped. */
+class Output {
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+
+  readonly add = (chunk: Buffer): void => {
+    if (this.#size < MAX_OUTPUT_BYTES) this.#chunks.push(chunk);
+    this.#size += chunk.length;
+  };
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString('utf8');
+  }
+}
+
+/** A program of @actions/exec, which gives nobody the process: Node announces each that is made. */
+class Program {
+  /** Why there is no exit code. */
+  failure: string | undefined;
+  #child: ChildProcess | undefined;
+  #killed = false;
+  readonly #hasInput: boolean;
+
+  constructor(hasInput: boolean) {
+    this.#hasInput = hasInput;
+  }
+
+  /** Takes the process while it is being made: it has no streams yet. */
+  announced(child: ChildProcess): void {
+    this.#child = child;
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      this.failure = error.code ?? error.name;
+    });
+    child.once('exit', (_code, signal) => {
+      this.failure ??= signal ?? undefined;
+    });
+    child.once('spawn', () => {
+      // A child that ends without reading its stdin is no error of ours; @actions/exec would crash.
+      child.stdin?.on('error', () => undefined);
+      if (!this.#hasInput) child.stdin?.end();
+      if (this.#killed) this.kill();
+    });
+  }
+
+  /** Ends it for certain. Its own children may live on and hold its output open: nothing waits for them. */
+  kill(): void {
+    this.#killed = true;
+    this.#child?.kill('SIGKILL');
+    this.#child?.stdout?.destroy();
+    this.#child?.stderr?.destroy();
+  }
+}
+
+const programs = new AsyncLocalStorage<Program>();
+subscribe('child_process', (message) =>
+  programs.getStore()?.announced((message as { process: ChildProcess }).process),
+);
+
+/** @actions/exec knows no other user; setpriv (util-linux, as flock) becomes one, and then the program. */
+const SETPRIV = 'setpriv';
+
+function commandAs(user: Owner | undefined, command: string, args: readonly string[]): [string, string[]] {
+  if (user === undefined) return [command, [...args]];
+  const become = [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--'];
+  return [SETPRIV, [...become, command, ...args]];
+}
+
+/** The code of an exit of setpriv that says that the program could not be run; undefined where it ran. */
+function refusedAs(user: Owner | undefined, code: number, stderr: string): string | undefined {
+  if (user === undefined || !stderr.startsWith(`${SETPRIV}: `)) return undefined;
+  return code === 127 ? 'ENOENT' : code === 126 ? 'EACCES' : undefined;
+}
+
+/** Why a program was not even started, in Node's words: @actions/exec only has a sentence, with the path in it. */
+function whyNotStarted(command: string): string {
+  try {
+    if (command.includes('/') && existsSync(command)) accessSync(command, constants.X_OK);
+    return 'ENOENT';
+  } catch {
+    return 'EACCES';
+  }
+}
+
+/** A word as @actions/exec takes words out of a line. */
+const quoted = (word: string) => `"${word.replaceAll('"', '\\"')}"`;
+
+async function runProgram(
+  program: Program,
+  command: string,
+  args: readonly string[],
+  options: ProcessOptions,
+): Promise<ProcessResult> {
+  const { user, cwd, env, input } = options;
+  const [stdout, stderr] = [new Output(), new Output()];
+  const ended = (code: number | null, failure?: string): ProcessResult => ({
+    code,
+    stdout: stdout.text,
+    stderr: stderr.text,
+    ...(failure !== undefined && { failure }),
+  });
+  const [tool, words] = commandAs(user, command, args);
+  try {
+    // Its type knows no `null`, which is what a killed program gives.
+    const code: number | null = await exec(quoted(tool), words, {
+      silent: true,
+      ignoreReturnCode: true,
+      listeners: { stdout: stdout.add, stderr: stderr.add },
+      ...(input !== undefined && input !== '' && { input: Buffer.from(input) }),
+      ...(cwd !== undefined && { cwd }),
+      ...(env !== undefined && { env: env as Record<string, string> }),
+    });
+    if (code === null) return ended(null, program.failure);
+    const refused = refusedAs(user, code, stderr.text);
+    return refused === undefined ? ended(code) : { code: null, stdout: '', stderr: '', failure: refused };
+  } catch {
+    // Its message would repeat the command.
+    return ended(null, program.failure ?? whyNotStarted(command));
+  }
+}
+
+/**
+ * The process port of the action: @actions/exec, silent, so that no argument and no output reaches the log. Ends as
+ * `nodeProcess` does, with the same failures; an end by force waits for nobody who holds the program's output open.
+ */
 export const actionProcess: ProcessPort = {
-  async run(command, args, options = {}) {
-    try {
-      const { exitCode, stdout, stderr } = await getExecOutput(command, [...args], {
-        silent: true,
-        ignoreReturnCode: true,
-        ...(options.input !== undefined && { input: Buffer.from(options.input) }),
-        ...(options.cwd !== undefined && { cwd: options.cwd }),
-        ...(options.env !== undefined && { env: options.env as Record<string, string> }),
-      });
-      return { code: exitCode, stdout, stderr };
-    } catch {
-      // It rejects where the program is not there; its message would repeat the arguments.
-      return { code: null, stdout: '', stderr: '', failure: 'ENOENT' };
-    }
+  run(command, args, options = {}) {
+    const { user, timeoutMs, signal, input } = options;
+    const result = (failure: string) => ({ code: null, stdout: '', stderr: '', failure });
+    if (signal?.aborted) return Promise.resolve(result('ABORT_ERR'));
+    if (user !== undefined && process.geteuid?.() !== 0) return Promise.resolve(result('EPERM'));
+    const program = new Program(input !== undefined && input !== '');
+    return new Promise((resolve) => {
+      const kill = () => program.kill();
+      const timer = timeoutMs === undefined ? undefined : setTimeout(kill, timeoutMs);
+      const abort = () => {
+        kill();
+        end(result('ABORT_ERR'));
+      };
+      const end = (how: ProcessResult) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        resolve(how);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      programs.run(program, () => runProgram(program, command, args, options)).then(end);
+    });
   },
 };
