@@ -117,6 +117,7 @@ export async function jobsOf(
     const driver = driverOf(service, drafter.layout.root, world, request.timeoutMs + RESTART_GRACE_MS);
     const look = strict || changed.length > 0;
     const containers = look ? await containersOf(driver, strict, request.signal) : [];
+    const identity = identityOf(containers);
     const renewable = driver.name !== 'none' && request.restart !== 'none';
     jobs.push({
       service,
@@ -124,7 +125,8 @@ export async function jobsOf(
       turns,
       action: actionFor(service, changed, containers, request.restart),
       whenStale: !renewable ? 'none' : request.restart === 'restart' ? 'restart' : 'recreate',
-      wasRunning: driver.name !== 'compose' || identityOf(containers) !== undefined,
+      wasRunning: driver.name !== 'compose' || identity !== undefined,
+      identity,
       next: await nextCredential(drafted, drafter, world),
       previous: () => deployedCredential(service, observations, world),
     });

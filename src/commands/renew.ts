@@ -26,6 +26,8 @@ export interface Job {
   driver: ServiceDriver;
   /** Shared by all services of a command. */
   turns: Turns;
+  /** The process that ran when the command began, where that is known. */
+  identity?: string | undefined;
 }
 
 /** What came of one service: its proof, or why there is none. */
@@ -41,6 +43,8 @@ export interface Outcome {
   wasOpen: boolean;
   /** Set where it was ended: whether it is certainly ended. */
   stopped?: boolean;
+  /** The restart failed, and the process of before still runs. */
+  untouched?: boolean;
 }
 
 /** What is known of a service that was not asked. */
@@ -108,6 +112,16 @@ async function proof(
   };
 }
 
+/** Whether the process of before still runs. Does not throw. */
+async function isUntouched({ driver, identity }: Job): Promise<boolean> {
+  if (identity === undefined) return false;
+  try {
+    return identityOf(await driver.containers()) === identity;
+  } catch {
+    return false;
+  }
+}
+
 const DOING = { recreate: 'recreating it', restart: 'restarting it' } as const;
 
 /** Makes a service read its files again and asks it for its proof. Rejects where the signal is aborted. */
@@ -129,7 +143,8 @@ export async function renew(
     } catch (error) {
       request.signal?.throwIfAborted();
       if (!(error instanceof Failure)) throw error;
-      return { ...unasked([failureFinding(error, service)]), action, status: 'down' };
+      const findings = [failureFinding(error, service)];
+      return { ...unasked(findings), action, status: 'down', untouched: await isUntouched(job) };
     }
   }
   const look = () => driver.containers(request.signal);

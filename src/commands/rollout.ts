@@ -76,13 +76,18 @@ export interface Restored {
 }
 
 /** What a rollback needs to know of a service. */
-export type RollbackJob = Job & Pick<RolloutJob, 'wasRunning' | 'previous'> & { action: RestartAction };
+export type RollbackJob = Job &
+  Pick<RolloutJob, 'wasRunning' | 'previous'> & {
+    action: RestartAction;
+    /** The process of before still runs, as far as is known. */
+    untouched?: boolean | undefined;
+  };
 
 /** How a service goes back: one that was ended by force comes back as a new container only. */
 export function rollbackJob(job: RolloutJob, outcome: Outcome): RollbackJob {
   const { service, driver, turns, wasRunning, previous } = job;
   const action = outcome.stopped === undefined ? outcome.action : 'recreate';
-  return { service, driver, turns, wasRunning, previous, action };
+  return { service, driver, turns, wasRunning, previous, action, untouched: outcome.untouched };
 }
 
 /** Ends a service for good. `certain` tells whether it is known to have ended. */
@@ -108,6 +113,11 @@ export async function rollBack(job: RollbackJob, request: GateRequest, world: Wo
   }
   // A process that was told nothing goes on with what it read before.
   if (job.action === 'none') return { asBefore: true, findings: [] };
+  if (job.untouched === true) {
+    // A restart that could not even begin is no reason to end what still works.
+    const standing = await standingOf(job, await job.previous(), request, world);
+    if (standing.status === 'proved') return { outcome: standing, asBefore: true, findings: [] };
+  }
   world.progress(`${job.service.name}: back to the old files`);
   const outcome = await renew(job, job.action, await job.previous(), request, world);
   if (outcome.status === 'proved') return { outcome, asBefore: true, findings: [] };
