@@ -53,6 +53,18 @@ describe('a request that must be refused', () => {
   });
 });
 
+it.each([
+  ['2', 2000],
+  ['0.5', 500],
+  ['86400', 60_000],
+  ['1e999', 60_000],
+  ['-1', undefined],
+  ['Wed, 21 Oct 2015 07:28:00 GMT', undefined],
+])('patience that is asked for with Retry-After: %s is bounded', (seconds, ms) => {
+  const throttled = reply(429, { headers: { 'retry-after': seconds } });
+  expect(judgeRefusal(throttled, address, 'open').retryAfterMs).toBe(ms);
+});
+
 describe('a login page', () => {
   const page = (body: string) => judgeLoginPage(reply(200, { body }), address, false).finding?.code;
 
