@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CLI, cleanEnv } from './deployment.ts';
 import { BEARER, PASSWORD } from './scripted-servers.ts';
+import { type GateDeployment, gateDeployment } from './scripted-servers-deployment.ts';
 import { expectSilent } from './silence.ts';
 
 export interface Asked {
@@ -20,12 +20,9 @@ export interface Asked {
   mb: number;
 }
 
-export interface AskOptions {
+export interface AskOptions extends GateDeployment {
   timeout?: string;
   env?: Record<string, string>;
-  /** The bearer of the `.env`; the one of the scripted servers where absent. */
-  bearer?: string;
-  origin?: string;
   /** Is given all that stderr has said so far, whenever there is more. */
   onSaid?: (text: string) => void;
 }
@@ -39,29 +36,18 @@ const TELL_PEAK = `process.on('exit', () => {
   process.stderr.write('peak ' + (/VmHWM:\\s*(\\d+)/.exec(status) ?? [])[1]);
 });`;
 
-/** A deployment of one service whose `.env` holds the credential of the scripted servers. */
-function deployment({ bearer = BEARER, origin }: AskOptions): string {
-  const root = mkdtempSync(join(tmpdir(), 'comfyui-auth-gate-'));
-  const allowed = origin === undefined ? '' : `origin: ${origin}, `;
-  writeFileSync(
-    join(root, 'comfyui-auth.yml'),
-    `version: 1\nservices:\n  comfy: { url: "http://127.0.0.1:1", ${allowed}env: { file: .env } }\n`,
-  );
-  const env = `COMFYUI_USERNAME=admin\nCOMFYUI_PASSWORD=${PASSWORD}\nCOMFYUI_BEARER_TOKEN='${bearer}'\n`;
-  writeFileSync(join(root, '.env'), env, { mode: 0o600 });
-  writeFileSync(join(root, 'peak.cjs'), TELL_PEAK);
-  return root;
-}
-
 /** Asks a server through the built command, and holds that nothing of the credential is in what it says. */
 export async function ask(url: string, options: AskOptions = {}): Promise<Asked> {
-  const root = deployment(options);
+  const root = gateDeployment(options);
   try {
-    const args = ['probe', '--json', '--root', root, '--url', url];
-    const program = ['--require', join(root, 'peak.cjs'), CLI];
-    const child = spawn(process.execPath, [...program, ...args, '--timeout', options.timeout ?? '20s'], {
+    const tell = join(root, 'peak.cjs');
+    writeFileSync(tell, TELL_PEAK);
+    const args = ['probe', '--json', '--root', root, '--url', url, '--timeout', options.timeout ?? '20s'];
+    const child = spawn(process.execPath, ['--require', tell, CLI, ...args], {
       env: cleanEnv(options.env),
       stdio: ['ignore', 'pipe', 'pipe'],
+      // One that does not end says nothing, and fails its test.
+      timeout: 40_000,
     });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk) => {
