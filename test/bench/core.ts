@@ -10,6 +10,9 @@ import type { ReaderSpec } from '../../src/model/layout.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { nodeProcess } from '../../src/platform/process.ts';
 
+export { always, freePort, Servers, STATS, sound, soundButFor } from '../process/scripted-servers.ts';
+export { gateDeployment } from '../process/scripted-servers-deployment.ts';
+
 // What the bench needs of the core itself; bundled by run.mjs.
 
 /** A world whose bcrypt notes each pair that it was asked for. */

@@ -6,6 +6,12 @@ export function median(figures) {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
+/** The figure that this share of them does not exceed. */
+export function quantile(figures, share) {
+  const sorted = figures.toSorted((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * share) - 1];
+}
+
 /** Milliseconds that a call takes. */
 export function timed(call) {
   const start = performance.now();
