@@ -133,12 +133,13 @@ export function broken(workflow: Workflow): Record<string, string[]> {
   return Object.fromEntries(places.filter(([, where]) => where.length > 0));
 }
 
-/** The inputs that a workflow gives to this project's action, and the outputs that it takes from it. */
-export function interfaceOf(workflow: Workflow): { inputs: string[]; outputs: string[] } {
+/** What a workflow gives to this project's action, and the outputs that it takes from it. */
+export function interfaceOf(workflow: Workflow): { commands: string[]; inputs: string[]; outputs: string[] } {
   const steps = stepsOf(workflow).filter(({ uses }) => isOwnAction(uses));
   const taken = ({ id = '' }: Step) =>
     workflow.text.matchAll(new RegExp(`steps\\.${escaped(id)}\\.outputs\\.([\\w-]+)`, 'g'));
   return {
+    commands: steps.map((step) => `${step.with?.command}`),
     inputs: steps.flatMap((step) => Object.keys(step.with ?? {})),
     outputs: steps.flatMap((step) => [...taken(step)].map(([, name = '']) => name)),
   };

@@ -35,9 +35,10 @@ describe.each([...own, ...examples].map((one) => [one.name, one] as const))('%s'
     expect(broken(one)).toEqual({});
   });
 
-  it('uses inputs and outputs that the action has', () => {
-    const action = parse(read('action.yml')) as { inputs: object; outputs: object };
-    const { inputs, outputs } = interfaceOf(one);
+  it('uses commands, inputs and outputs that the action has', () => {
+    const action = parse(read('action-types.yml'));
+    const { commands, inputs, outputs } = interfaceOf(one);
+    expect(action.inputs.command['allowed-values']).toEqual(expect.arrayContaining(commands));
     expect(Object.keys(action.inputs)).toEqual(expect.arrayContaining(inputs));
     expect(Object.keys(action.outputs)).toEqual(expect.arrayContaining(outputs));
   });
@@ -60,7 +61,7 @@ jobs:
         with: { persist-credentials: false }
       - uses: ./
         id: own
-        with: { password: '${expression('secrets.P')}' }
+        with: { command: sync, password: '${expression('secrets.P')}' }
       - run: echo "$STATUS"
         env: { STATUS: '${expression('steps.own.outputs.status')}' }
 `;
@@ -100,7 +101,11 @@ jobs:
   it('and none at a sound workflow', () => {
     expect(broken(look(sound))).toEqual({});
     expect(broken(look(sound.replace('./', 'org/comfyui-auth@v1'), 'example'))).toEqual({});
-    expect(interfaceOf(look(sound))).toEqual({ inputs: ['password'], outputs: ['status'] });
+    expect(interfaceOf(look(sound))).toEqual({
+      commands: ['sync'],
+      inputs: ['command', 'password'],
+      outputs: ['status'],
+    });
   });
 
   it.each(breaks)('%s: %j', (rule, from, to) => {
