@@ -12,6 +12,10 @@ import type { Resolution } from './resolve.ts';
 /** Names of variables that hold a secret: one that is old in the container is a fault, not a matter of taste. */
 const TELLING = /TOKEN|SECRET|PASSWORD|KEY/i;
 
+/** A user name opens nothing, and a time zone is no credential. */
+const isMild = (key: string, part: Part | undefined) =>
+  part === 'username' || (part === undefined && !TELLING.test(key));
+
 /** How the environment of a container and the service's `.env` compare. */
 export type EnvComparison =
   | { kind: 'no-file' | 'unread' }
@@ -92,7 +96,7 @@ export function compareEnvironment(
       findings.push(
         finding('container-env-drift', {
           service: service.name,
-          ...(part === undefined && !TELLING.test(key) && { severity: 'warning' as const }),
+          ...(isMild(key, part) && { severity: 'warning' as const }),
           location: place,
           args: { key, ...fingerprints(value, expected) },
         }),

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
 import { startStandIn } from '../../src/stand-in/server.ts';
 import { LOGIN_NODE, layComfyUi } from '../../src/stand-in/tree.ts';
-import { CLI, cleanEnv, Deployment, PATHS, type Ran } from './deployment.ts';
+import { CLI, cheapHash, cleanEnv, Deployment, freshSecret, PATHS, type Ran } from './deployment.ts';
 import { expectSilent } from './silence.ts';
 import { type StubContainer, StubDocker } from './stub-docker.ts';
 
@@ -30,6 +30,7 @@ export class LiveStage {
   readonly stub = new StubDocker();
   readonly comfyui = dirname(dirname(this.tree.path(PATHS.password)));
   readonly #servers: Closable[] = [];
+  readonly #canaries = [this.tree.password, this.tree.bearer, ...Object.values(this.tree.secrets)];
   port = 1;
 
   constructor() {
@@ -64,6 +65,13 @@ services:
   change(path: string, text: string, changedAt = new Date(Date.now() - 86_400_000)): void {
     this.tree.write(path, text);
     utimesSync(this.tree.path(path), changedAt, changedAt);
+  }
+
+  /** The bearer of a password that is not this tree's; as secret as its own. */
+  another(): string {
+    const bearer = cheapHash(freshSecret());
+    this.#canaries.push(bearer);
+    return bearer;
   }
 
   /** Starts the stand-in in the tree's ComfyUI folder, and tells the layout its port. */
@@ -141,13 +149,12 @@ services:
       stderr += chunk;
     });
     const [code] = await once(child, 'close');
-    const { password, bearer, secrets } = this.tree;
-    expectSilent(stdout + stderr, [password, bearer, ...Object.values(secrets)]);
+    expectSilent(stdout + stderr, this.#canaries);
     return { code, stdout, stderr, json: stdout.startsWith('{') ? JSON.parse(stdout) : undefined };
   }
 
   async doctor(...args: string[]): Promise<Diagnosis> {
-    const ran = await this.run('doctor', ['--json', '--timeout', '2s', ...args]);
+    const ran = await this.run('doctor', ['--json', '--timeout', '5s', ...args]);
     expect(ran.json?.services, ran.stdout + ran.stderr).toHaveLength(1);
     const [{ steps, cause }] = ran.json.services;
     const of = (id: string) => steps.find((one: { id: string }) => one.id === id);
