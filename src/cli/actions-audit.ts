@@ -6,11 +6,13 @@ import { type Action, type SecretOptions, type TargetOptions, targetOf } from '.
 
 /** `comfyui-auth audit` */
 export const auditAction: Action = async (_args, given, world) => {
-  const options = given as TargetOptions & SecretOptions & { failOn: Severity };
+  const options = given as TargetOptions &
+    SecretOptions & { failOn: Severity; live?: boolean; timeout: number };
   const handedIn = await handedInByOptions(options, world);
   const request = {
     ...targetOf(options),
     failOn: options.failOn,
+    ...(options.live === true && { live: { timeoutMs: options.timeout } }),
     ...(handedIn !== undefined && { handedIn }),
   };
   const result = await audit(request, world);

@@ -78,12 +78,16 @@ export function program(run: Runner): Command {
   on(
     secrets(common(top.command('audit')))
       .summary('say what disagrees in the files, and why')
-      .description('Reads every location and says what disagrees, and why. Writes nothing.')
+      .description(
+        'Reads every location and says what disagrees, and why. Reads files only, unless --live. Writes nothing.',
+      )
       .addOption(
         new Option('--fail-on <severity>', `exit 1 from this severity upwards (${SEVERITIES.join(', ')})`)
           .argParser(severity)
           .default('error'),
       )
+      .option('--live', 'look at the running container and ask its server, too')
+      .addOption(answerTime())
       .addHelpText('after', SECRETS_HELP),
     () => import('./actions-audit.ts').then((one) => one.auditAction),
   );

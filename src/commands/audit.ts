@@ -1,11 +1,12 @@
 import type { ExitCode } from '../model/failure.ts';
-import { Exit } from '../model/failure.ts';
+import { Exit, worstExit } from '../model/failure.ts';
 import { type Finding, finding, reaches, type Severity } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import { fingerprint } from '../model/secret.ts';
 import { assess, type LocationRow } from './assess.ts';
 import { closedFolderFindings } from './file-findings.ts';
 import { FileSnapshot, observe } from './gather.ts';
+import { auditLive, type LiveRow, saysUnseen } from './live-audit.ts';
 import { type Resolution, resolveCredential } from './resolve.ts';
 import { outerSource, secretKey } from './sources.ts';
 import {
@@ -21,6 +22,8 @@ import type { HandedIn, Target, World } from './world.ts';
 export interface AuditRequest extends Target {
   handedIn?: HandedIn;
   failOn: Severity;
+  /** `--live`: looks at the running service too; no question of it takes longer than `timeoutMs`. */
+  live?: { timeoutMs: number };
 }
 
 /** What is known of one service (contract.md, JSON, `audit`). */
@@ -29,7 +32,8 @@ export interface AuditedService {
   fingerprint?: string;
   pair: Resolution['pair'];
   envFile?: string;
-  locations: LocationRow[];
+  /** The places of the layout; with `--live` the container's and the server too. */
+  locations: (LocationRow | LiveRow)[];
 }
 
 export interface AuditResult {
@@ -67,7 +71,22 @@ function isUnknown(services: readonly AuditedService[]): boolean {
   );
 }
 
-/** Reads every location and says what disagrees, and why. Writes nothing. */
+/** 4 where a server is open; what could not be looked at is 3, whatever severity a run fails on. */
+function exitOf(
+  findings: readonly Finding[],
+  { failOn, live }: AuditRequest,
+  unknown: boolean,
+  open: boolean,
+): ExitCode {
+  const judged = live === undefined ? findings : findings.filter((one) => !saysUnseen(one));
+  return worstExit([
+    open ? Exit.open : Exit.ok,
+    judged.some((one) => reaches(one.severity, failOn)) ? Exit.findings : Exit.ok,
+    unknown ? Exit.unknown : Exit.ok,
+  ]);
+}
+
+/** Reads every location, and where that was asked for the running service, and says what disagrees, and why. Writes nothing. */
 export async function audit(request: AuditRequest, world: World): Promise<AuditResult> {
   const layout = findLayout(request, world);
   const chosen = chosenServices(layout, request);
@@ -77,6 +96,7 @@ export async function audit(request: AuditRequest, world: World): Promise<AuditR
   const files = new FileSnapshot();
   const findings = await commonFindings(request, layout.root, chosen, world);
   const services: AuditedService[] = [];
+  let open = false;
   for (const service of chosen) {
     const observations = observe(service, files);
     const resolution = await resolveCredential({ service, observations, outer, key, world });
@@ -87,20 +107,25 @@ export async function audit(request: AuditRequest, world: World): Promise<AuditR
       ...shadowedFindings(service, observations, world),
       ...staleBackupFindings(service, resolution, files),
     );
+    const live =
+      request.live === undefined
+        ? undefined
+        : await auditLive(service, { root: layout.root, resolution }, request.live.timeoutMs, world);
+    if (live !== undefined) findings.push(...live.findings);
+    open ||= live?.open === true;
     services.push({
       name: service.name,
       ...(resolution.bearer !== undefined && { fingerprint: fingerprint(resolution.bearer) }),
       pair: resolution.pair,
       ...(service.env !== undefined && { envFile: service.env.path }),
-      locations: assessment.rows,
+      locations: [...assessment.rows, ...(live?.rows ?? [])],
     });
   }
-  const failing = findings.some((one) => reaches(one.severity, request.failOn));
   const unknown = isUnknown(services);
   return {
     command: 'audit',
     status: unknown && findings.length === 0 ? 'unknown' : findings.length === 0 ? 'clean' : 'findings',
-    exitCode: failing ? Exit.findings : unknown ? Exit.unknown : Exit.ok,
+    exitCode: exitOf(findings, request, unknown, open),
     root: layout.root,
     ...(layout.file !== undefined && { layout: layout.file }),
     services,
