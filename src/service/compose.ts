@@ -17,6 +17,16 @@ const idsOf = (containers: readonly Container[]) => containers.map(({ id }) => i
 /** Names one start of a container; undefined where it was never started. */
 const startOf = ({ id, startedAt }: Container) => startedAt && `${id} ${startedAt.toISOString()}`;
 
+/**
+ * What a Compose that was cut off leaves: the new container, never started, beside the old one. It would refuse to make
+ * another of that name, or start both.
+ */
+const leftoversAmong = (containers: readonly Container[]) => {
+  const unborn = containers.filter((one) => one.status === 'created' && one.startedAt === undefined);
+  // Alone it may be the only one that still holds the volumes of the old one.
+  return unborn.length < containers.length ? unborn : [];
+};
+
 /** Whether no process of before runs any more, and one was started since; a recreated service is no old container. */
 function isFresh(before: readonly Container[], after: readonly Container[], recreated: boolean): boolean {
   const olds = new Set(idsOf(before));
@@ -83,6 +93,7 @@ export class ComposeDriver implements ServiceDriver {
 
   async #restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
     const before = await this.#lookAnew(signal);
+    await this.#docker.remove(idsOf(leftoversAmong(before)), signal);
     const { service } = this.#target;
     // `restart` makes no container, and would leave a stopped one as it was made long ago.
     const recreate = action === 'recreate' || !before.some(isAlive);

@@ -47,6 +47,11 @@ export class Docker {
     if (ids.length > 0) await this.#run(['kill', ...ids], signal);
   }
 
+  /** Removes containers that do not run. What cannot be removed is left. */
+  async remove(ids: readonly string[], signal?: AbortSignal): Promise<void> {
+    if (ids.length > 0) await this.#run(['rm', ...ids], signal);
+  }
+
   /** Takes the containers' restart policy away, so that a restart of the engine does not bring them back. */
   async forbidRestart(ids: readonly string[], signal?: AbortSignal): Promise<boolean> {
     return ids.length === 0 || (await this.#run(['update', '--restart=no', ...ids], signal)).code === 0;

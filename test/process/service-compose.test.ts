@@ -105,6 +105,21 @@ describe('containers', () => {
     expect((await service.containers()).map((one) => one.id)).toEqual([fresh]);
   });
 
+  it('are listed anew where one of those known has gone, or none of them runs', async () => {
+    const [first, second] = [stub.add(SERVICE), stub.add(SERVICE)];
+    const service = driver();
+    const ids = async () => (await service.containers()).map((one) => one.id);
+    expect(await ids()).toEqual([first, second]);
+    stub.change((state) => state.containers.shift());
+    const third = stub.add(SERVICE);
+    expect(await ids()).toEqual([second, third]);
+    stub.change((state) => {
+      for (const one of state.containers) one.status = 'exited';
+    });
+    const fourth = stub.add(SERVICE);
+    expect(await ids()).toEqual([second, third, fourth]);
+  });
+
   it('a service that the compose file does not have is no service without containers', async () => {
     stub.change((state) => {
       delete state.services[SERVICE];
@@ -131,6 +146,10 @@ describe.each(['plugin', 'v1', 'standalone'] as const)('with Compose as %s', (co
     stub.add(SERVICE, { oneOff: true });
     const service = driver();
     expect((await service.containers()).map((one) => one.id)).toEqual([old]);
+    // With `-a` the first Compose lists what `run` left, too.
+    const list = compose === 'v1' ? ['ps', '-q', SERVICE] : ['ps', '-a', '-q', SERVICE];
+    expect(stub.calls('ps')[0]?.args.slice(-list.length)).toEqual(list);
+    expect(stub.calls('ps')[0]?.args.includes('-a')).toBe(compose !== 'v1');
     await service.restart('recreate');
     const [now] = await service.containers();
     expect(now).toMatchObject({ status: 'running' });
@@ -215,6 +234,18 @@ describe('a restart', () => {
     expect(ofService()).toMatchObject([{ status: 'running' }]);
     expect(ofService()[0]?.id).not.toBe(old);
   });
+
+  it.each(['recreate', 'restart'] as const)(
+    'to %s clears away what one that was cut off left',
+    async (action) => {
+      const never = { status: 'created', startedAt: '0001-01-01T00:00:00Z' };
+      const [left, old] = [stub.add(SERVICE, never), stub.add(SERVICE)];
+      await driver().restart(action);
+      expect(stub.calls('rm').map((call) => call.args)).toEqual([['rm', left]]);
+      expect(ofService()).toMatchObject([{ status: 'running' }]);
+      expect(ofService()[0]?.id === old).toBe(action === 'restart');
+    },
+  );
 
   it('recreates each container of a scaled service', async () => {
     const old = [stub.add(SERVICE), stub.add(SERVICE)];

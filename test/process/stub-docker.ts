@@ -25,7 +25,7 @@ import { delimiter, join } from 'node:path';
  *   stub.calls(), stub.state(); await stub.remove();
  *
  * Verbs: `compose-version`, `ps`, `up`, `restart`, `compose-kill`; of docker itself `version`, `inspect`, `kill`,
- * `update`. An unknown one ends with 64. Whoever calls the programs must do so without blocking where `serve` is used.
+ * `rm`, `update`. An unknown one ends with 64. Whoever calls the programs must do so without blocking where `serve` is used.
  */
 
 export interface StubContainer {
@@ -289,6 +289,10 @@ const VERBS = {
     const service = behaviour.service ?? named[0];
     await tell({ verb, service });
     const old = of(service);
+    // A Compose that was cut off made this one, under the name that the next would take.
+    const unborn = old.find((one) => one.status === 'created' && old.length > 1);
+    if (unborn !== undefined)
+      return end(1, 'Error response from daemon: Conflict. The container name is in use by ' + unborn.id);
     if (old.length > 0 && !flag('--force-recreate')) return;
     state.containers = state.containers.filter((one) => !old.includes(one));
     const now = new Date().toISOString();
@@ -339,6 +343,12 @@ const VERBS = {
       ended.add(one.service);
     }
     for (const service of ended) await tell({ verb, service });
+  },
+  rm() {
+    for (const id of missing(named)) end(1, 'Error response from daemon: No such container: ' + id);
+    const running = there(named).filter((one) => one.status === 'running');
+    for (const one of running) end(1, 'Error response from daemon: You cannot remove a running container ' + one.id);
+    state.containers = state.containers.filter((one) => running.includes(one) || !named.includes(one.id));
   },
   update() {
     const policy = rest.find((word) => word.startsWith('--restart='));
