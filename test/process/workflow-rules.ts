@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 type Values = Record<string, unknown>;
 
 interface Step {
+  name?: string;
   uses?: string;
   run?: string;
   shell?: string;
