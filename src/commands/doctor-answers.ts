@@ -1,64 +1,13 @@
-import type { FindingArgs, FindingCode } from '../model/finding.ts';
+import type { FindingCode } from '../model/finding.ts';
 import { fingerprint } from '../model/secret.ts';
 import type { CheckId, ProbeFinding } from '../probe/check.ts';
 import { type Evidence, seen } from '../report/doctor-evidence.ts';
 import { type Facts, failed, type Step, type StepId, serverFinding, step } from './doctor-facts.ts';
+import { endingAt, httpStep, statusOf } from './doctor-http.ts';
 
 const checkOf = ({ server }: Facts, id: CheckId) => server.checks.get(id);
 
-/** The finding with which the round ended, where it ended at this check. */
-function endingAt({ server }: Facts, id: CheckId): ProbeFinding | undefined {
-  if (server.endedAt !== id) return undefined;
-  return server.findings.find((one) => one.code !== 'open-by-suffix');
-}
-
 const findingOf = ({ server }: Facts, code: FindingCode) => server.findings.find((one) => one.code === code);
-
-const statusOf = (facts: Facts, id: CheckId): FindingArgs => {
-  const httpStatus = checkOf(facts, id)?.httpStatus;
-  return httpStatus === undefined ? {} : { httpStatus };
-};
-
-/** Signs that what should answer is still being installed (domain.md I7). */
-function installing({ processes, log }: Facts): Evidence | undefined {
-  if (processes?.installer !== undefined) {
-    return seen('installer-runs', { installer: processes.installer });
-  }
-  return log?.installing === true ? seen('installer-speaks') : undefined;
-}
-
-/** What no usable answer came from. */
-function silentStep(facts: Facts, ending: ProbeFinding): Step {
-  const { code, args } = ending;
-  const reason = String(args.reason ?? 'unknown');
-  const said =
-    code === 'down'
-      ? seen('silence', { reason })
-      : reason === 'timeout'
-        ? seen('says-nothing')
-        : seen('not-yet', { reason });
-  const busy = installing(facts);
-  if (busy !== undefined) {
-    return failed('http', serverFinding(facts, 'not-ready', { ...args, reason: 'installing' }), said, busy);
-  }
-  const unseen =
-    facts.container?.status === 'running' && (facts.processes === undefined || facts.log === undefined);
-  return failed('http', serverFinding(facts, code, args), said, ...(unseen ? [seen('inside-unseen')] : []));
-}
-
-function httpStep(facts: Facts): Step {
-  const ending = endingAt(facts, 'anonymous');
-  const status = statusOf(facts, 'anonymous');
-  if (ending?.code === 'down' || ending?.code === 'not-ready') return silentStep(facts, ending);
-  if (ending?.code === 'redirected') {
-    return failed('http', serverFinding(facts, 'redirected', ending.args), seen('redirected', ending.args));
-  }
-  if (ending?.code === 'not-comfyui' || ending?.args.comfyui === false) {
-    return failed('http', serverFinding(facts, 'not-comfyui', status), seen('foreign', status));
-  }
-  const older = status.httpStatus === 302 ? [seen('older-node')] : [];
-  return step('http', 'pass', seen('answers', status), ...older);
-}
 
 /** Why an open server has no login. */
 function nodeStep(facts: Facts): Step {

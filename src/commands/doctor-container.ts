@@ -2,6 +2,7 @@ import { type FindingArgs, finding } from '../model/finding.ts';
 import { type Evidence, seen } from '../report/doctor-evidence.ts';
 import type { Container, PublishedPort } from '../service/container.ts';
 import {
+  addressed,
   containerFinding,
   type Facts,
   failed,
@@ -114,10 +115,6 @@ const mountsStep = (facts: Facts): Step =>
     );
   });
 
-const isHere = (host: string) => /^(?:localhost|127(?:\.\d+){3}|\[::1\]|0\.0\.0\.0)$/.test(host);
-
-const portOf = ({ port, protocol }: URL) => Number(port || (protocol === 'https:' ? 443 : 80));
-
 /** A port that is published to every network of the host. */
 function exposedStep(facts: Facts, published: readonly PublishedPort[]): Step | undefined {
   const wide = published.find((one) => EVERYWHERE.has(one.hostIp));
@@ -144,13 +141,11 @@ function unpublishedStep(facts: Facts, published: readonly PublishedPort[], port
 const portStep = (facts: Facts): Step =>
   onContainer('port', facts, ({ status, ports }) => {
     if (status !== 'running') return step('port', 'skip', seen('not-running'));
-    const url = new URL(facts.url);
-    const here = isHere(url.hostname);
-    const port = portOf(url);
+    const { host, port, here } = addressed(facts);
     const mine = here ? ports.filter((one) => one.hostPort === port) : ports;
     const exposed = exposedStep(facts, mine);
     if (exposed !== undefined) return exposed;
-    if (!here) return step('port', 'skip', seen('not-here', { host: url.hostname }));
+    if (!here) return step('port', 'skip', seen('not-here', { host }));
     const [first] = mine;
     if (first === undefined) return unpublishedStep(facts, ports, port);
     return step('port', 'pass', seen('published', { port, hostIp: first.hostIp }));

@@ -94,6 +94,19 @@ export function onContainer(id: StepId, facts: Facts, look: (container: Containe
   return container === undefined ? step(id, 'skip', seen('no-container')) : look(container);
 }
 
+/** Which port of which host is asked, and whether that host is this one. */
+export function addressed({ url }: Facts): { host: string; port: number; here: boolean } {
+  const { hostname, port, protocol } = new URL(url);
+  const here = /^(?:localhost|127(?:\.\d+){3}|\[::1\]|0\.0\.0\.0)$/.test(hostname);
+  return { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)), here };
+}
+
+/** Whether the container that runs publishes the port that is asked. */
+export function publishes(facts: Facts): boolean {
+  const { port, here } = addressed(facts);
+  return here && (facts.container?.ports.some((one) => one.hostPort === port) ?? false);
+}
+
 /** Looks at everything of one service. Throws a Failure (exit 2) where address, origin or compose file are unusable. */
 export async function gatherFacts(
   service: ServiceLayout,

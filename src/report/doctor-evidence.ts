@@ -38,6 +38,7 @@ const WORDS = {
   silence: ({ reason }) =>
     ({ ECONNREFUSED: 'nothing listens', ENOTFOUND: 'the name is not known' })[String(reason)] ??
     `no connection (${reason})`,
+  'nothing-behind': () => 'the port is published, and nothing in the container listens behind it',
   'says-nothing': () => 'it accepts connections and says nothing',
   'not-yet': ({ reason }) => `no usable answer (${reason})`,
   'installer-runs': ({ installer }) => `${installer} runs in the container: it is still installing`,

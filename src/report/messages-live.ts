@@ -23,6 +23,7 @@ const STOP = 'docker compose stop   # at once; then see why ComfyUI-Login did no
 const REASONS: Readonly<Record<string, string>> = {
   gone: 'the process that answered is gone',
   unpublished: 'the container does not publish that port',
+  'nothing-behind': 'the port is published, and nothing in the container listens behind it',
   timeout: 'it accepts connections and says nothing',
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'its name is not known',

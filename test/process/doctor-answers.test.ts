@@ -75,6 +75,15 @@ describe('doctor, where nothing usable answers', () => {
     expect(ran.evidence('http')).toContain('whether it still installs could not be looked at');
   });
 
+  it('finds that nothing listens behind a port that docker has published', async () => {
+    const server = createTcpServer((socket) => socket.on('error', () => undefined).destroy());
+    stage.use(await listening(server), server);
+    stage.contain();
+    const ran = await stage.doctor();
+    expect([ran.cause, ran.code]).toEqual(['down', 1]);
+    expect(ran.evidence('http')).toContain('nothing in the container listens behind it');
+  });
+
   it('tells a server that says nothing', async () => {
     const server = createTcpServer((socket) => socket.on('error', () => undefined).unref());
     stage.use(await listening(server), server);
