@@ -47,6 +47,9 @@ const toOne = (
 const notYet = toAll('not-ready', 'not-ready');
 const open = toAll('open', 'open', { timeout: '20s' });
 
+/** What an operator may have set for the sake of another program. */
+const LENIENT = { NODE_OPTIONS: '--insecure-http-parser --max-http-header-size=1000000' };
+
 const CLOSED = 'HTTP/1.1 401 Unauthorized\r\n';
 const GOOD = 'HTTP/1.1 200 OK\r\n';
 
@@ -76,6 +79,14 @@ export const NO_ANSWER: Scenario[] = [
   notYet(
     'claims a length and chunks',
     onRequest(writing(`${CLOSED}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}`)),
+  ),
+  toAll('not-ready', 'not-ready', { ...BRIEF, env: LENIENT })(
+    'claims a length and chunks, where Node is told to be lenient',
+    onRequest(writing(`${CLOSED}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`)),
+  ),
+  toAll('not-ready', 'not-ready', { ...BRIEF, env: LENIENT })(
+    'sends a header of 200 kB, where Node is told to take it',
+    onRequest(writing(`${CLOSED}content-length: 0\r\nx: ${'a'.repeat(200_000)}\r\n\r\n`)),
   ),
   notYet(
     'sends garbage for a chunk',
