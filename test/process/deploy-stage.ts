@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { layComfyUi } from '../../src/stand-in/tree.ts';
+import { LOGIN_NODE, layComfyUi } from '../../src/stand-in/tree.ts';
 import { CLI, cheapHash, cleanEnv, freshSecret, type Ran, runBundle } from './deployment.ts';
 
 /**
@@ -33,15 +33,26 @@ if (what === 'open') {
     const mode = existsSync(folder + '/always') ? readFileSync(folder + '/always', 'utf8')
       : /^MODE='?(\\w+)/m.exec(readFileSync(folder + '/.env', 'utf8'))?.[1] ?? 'good';
     if (mode === 'fail') process.exit(9);
-    const args = mode === 'good'
-      ? [cli, 'stand-in-python', folder + '/comfyui/main.py', '--port', port]
-      : [process.argv[1], folder, port, cli, mode];
-    const child = spawn(process.execPath, args, { detached: true, stdio: 'ignore' });
+    const [program, ...args] = mode === 'good'
+      ? JSON.parse(readFileSync(folder + '/good.json', 'utf8'))
+      : [process.execPath, process.argv[1], folder, port, cli, mode];
+    const child = spawn(program, args, { detached: true, stdio: 'ignore' });
     child.unref();
     writeFileSync(pidFile, String(child.pid));
   }
 }
 `;
+
+/** The program of a good server: the real node where COMFYUI_LOGIN_DIR names a checkout of it, else the stand-in. */
+function goodServer(comfyui: string, port: number): string[] {
+  const checkout = process.env.COMFYUI_LOGIN_DIR;
+  if (checkout === undefined) {
+    return [process.execPath, CLI, 'stand-in-python', join(comfyui, 'main.py'), '--port', String(port)];
+  }
+  cpSync(checkout, join(comfyui, LOGIN_NODE), { recursive: true });
+  const host = join(import.meta.dirname, '..', 'contract', 'host.py');
+  return [process.env.COMFYUI_LOGIN_PYTHON ?? 'python3', host, comfyui, '--port', String(port)];
+}
 
 /** A port of the loopback that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -80,6 +91,7 @@ export class RunningService {
     service.port = await freePort();
     layComfyUi(service.path('comfyui'));
     service.write('service.mjs', SERVICE);
+    service.write('good.json', JSON.stringify(goodServer(service.path('comfyui'), service.port)));
     service.write('comfyui/login/PASSWORD', `${service.bearer}\nadmin`);
     service.write(
       '.env',
