@@ -119,7 +119,7 @@ describe('audit --live', () => {
   });
 
   it.each([
-    ['there is no cat', 127, 'exec: "cat": executable file not found in $PATH', 'unknown', 3],
+    ['there is no cat', 126, 'OCI runtime exec failed: "cat": no such file or directory', 'unknown', 3],
     ['it is missing', 1, `cat: /workspace/ComfyUI/login/PASSWORD: No such file or directory`, 'missing', 1],
   ])('tells PASSWORD inside that cannot be read where %s', async (_, exit, stderr, state, code) => {
     await stage.serve();

@@ -82,6 +82,17 @@ describe('doctor, of a bearer that is refused', () => {
     expect(found(ran, 'bearer-refused')[0]?.args.where).toBe(`${CONTAINER}:/opt/comfy/login/PASSWORD`);
   });
 
+  it('asks the container when a PASSWORD was changed that no mount shows', async () => {
+    await serveAnother();
+    stage.contain({ mounts: [] });
+    stage.says('exec', `${Math.floor(Date.now() / 1000)}\n`);
+    const ran = await stage.doctor();
+    expect(ran.evidence('process')).toMatch(/, before PASSWORD was changed/);
+    expect(stage.stub.calls('exec').map(({ args }) => args.slice(2))).toContainEqual([
+      ...['stat', '-c', '%Y', '/workspace/ComfyUI/login/PASSWORD'],
+    ]);
+  });
+
   it('finds that the container was given another bearer', async () => {
     await serveAnother({ changedAt: new Date() });
     stage.contain({ env: stage.env(stage.another()) });
