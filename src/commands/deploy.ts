@@ -144,8 +144,9 @@ class Deploy {
       const recovered = await recoverFirst(layout, state, this.#request, this.#world);
       const result = await this.#locked(state);
       if (recovered === undefined) return result;
-      // What stands now was proven after the recovery: only a service that is not part of it can still be amiss.
-      const own = new Set(result.services.map((one) => one.name));
+      // What was proven since is no longer amiss.
+      const proven = result.status === 'deployed' || result.status === 'unchanged';
+      const own = new Set(proven ? result.services.map((one) => one.name) : []);
       const findings = recovered.findings.filter((one) => !own.has(one.service ?? ''));
       const exitCode =
         findings.length > 0 ? worstExit([recovered.exitCode, result.exitCode]) : result.exitCode;
@@ -162,11 +163,11 @@ class Deploy {
       return this.#result(draft, { status: 'refused', exitCode: refusalExit(refusals), findings: refusals });
     }
     // Whatever cannot be asked or restarted shows before anything is written.
-    const found = await jobsOf(draft, this.#drafter, this.#request, this.#world, { strict: true });
-    const isEnded = ({ action, service }: RolloutJob) => action === 'none' && this.#ended.has(service.name);
-    const jobs = found.map((job) =>
-      isEnded(job) ? { ...job, action: job.whenStale, wasRunning: true } : job,
-    );
+    const jobs = await jobsOf(draft, this.#drafter, this.#request, this.#world, { strict: true });
+    for (const job of jobs.filter(({ service }) => this.#ended.has(service.name))) {
+      if (job.action === 'none') job.action = job.whenStale;
+      job.wasRunning = true;
+    }
     this.#request.signal?.throwIfAborted();
     const transaction = begin(state, changes, {
       command: 'deploy',
@@ -174,6 +175,7 @@ class Deploy {
       now: this.#world.clock.now(),
     });
     transaction.apply();
+    for (const job of jobs) job.restarted = () => transaction.markRestarted();
     const outcomes = await rollForward(jobs, this.#request, this.#world);
     if (!allProved(jobs, outcomes)) return this.#back(draft, transaction, jobs, outcomes);
     const { backup } = transaction.commit();

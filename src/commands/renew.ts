@@ -28,6 +28,8 @@ export interface Job {
   turns: Turns;
   /** The process that ran when the command began, where that is known. */
   identity?: string | undefined;
+  /** Hears that it was made to read its files, before it is asked. */
+  restarted?(): void;
 }
 
 /** What came of one service: its proof, or why there is none. */
@@ -147,6 +149,7 @@ export async function renew(
       return { ...unasked(findings), action, status: 'down', untouched: await isUntouched(job) };
     }
   }
+  if (action !== 'none') job.restarted?.();
   const look = () => driver.containers(request.signal);
   const watch = driver.name === 'compose' ? new ContainerWatch(look, world.clock) : undefined;
   return { ...(await proof(job, credential, request, world, watch)), action };

@@ -166,7 +166,9 @@ function open(state: StateFolder, changes: StagedChange[], start: Journal): Tran
         for (const { path, content } of changes) readBack(path, content);
         advance('APPLIED');
       }),
-    markRestarted: () => advance('RESTARTED'),
+    markRestarted() {
+      if (journal.phase === 'APPLIED') advance('RESTARTED');
+    },
     commit() {
       orRollBack(() => {
         const { phase } = journal;

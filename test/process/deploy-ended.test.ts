@@ -53,7 +53,7 @@ describe('a deploy that is ended', () => {
       expect(journal(service)).toBe(true);
 
       const audited = service.run('audit', {});
-      expect(found(audited, 'journal-pending')).toHaveLength(1);
+      expect(found(audited, 'journal-pending')[0]?.args).toMatchObject({ phase: 'RESTARTED' });
       const next = service.run('sync', {});
       expect([next.code, next.json.status]).toEqual([0, 'unchanged']);
       expect(next.json.recovered).toEqual({ action: 'rolled-back', command: 'deploy' });
