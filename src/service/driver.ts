@@ -9,7 +9,8 @@ export interface ServiceDriver {
   readonly name: RestartDriver['driver'];
   /**
    * The containers of the service, exactly: by compose's own labels, never by a name filter. None for a driver
-   * without containers. Throws a Failure (exit 3): `engine-unreachable`, `compose-missing`.
+   * without containers. Throws a Failure: `engine-unreachable`, `compose-missing`, `compose-failed` (exit 3);
+   * `compose-file-missing` (exit 2). Rejects with the signal's reason where it is aborted.
    */
   containers(signal?: AbortSignal): Promise<Container[]>;
   /**
