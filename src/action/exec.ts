@@ -4,6 +4,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { exec } from '@actions/exec';
 import type { Owner } from '../model/layout.ts';
+import { killTree } from '../platform/kill-tree.ts';
 import type { ProcessOptions, ProcessPort, ProcessResult } from '../platform/process.ts';
 
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
@@ -52,10 +53,10 @@ class Program {
     });
   }
 
-  /** Ends it for certain. Its own children may live on and hold its output open: nothing waits for them. */
+  /** Ends it for certain, and what it has started; nothing waits for who still holds its output open. */
   kill(): void {
     this.#killed = true;
-    this.#child?.kill('SIGKILL');
+    killTree(this.#child?.pid);
     this.#child?.stdout?.destroy();
     this.#child?.stderr?.destroy();
   }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Owner } from '../model/layout.ts';
+import { killTree } from './kill-tree.ts';
 
 export interface ProcessOptions {
   cwd?: string;
@@ -10,7 +11,7 @@ export interface ProcessOptions {
   timeoutMs?: number;
   /** Who the child runs as; only root can choose. */
   user?: Owner;
-  /** Kills the child where it is aborted. */
+  /** Kills the child, and what it has started, where it is aborted. */
   signal?: AbortSignal;
 }
 
@@ -44,22 +45,34 @@ function collect(stream: NodeJS.ReadableStream): () => string {
 /** The process port of the terminal and the container: `node:child_process`. */
 export const nodeProcess: ProcessPort = {
   run(command, args, options = {}) {
+    const { signal, timeoutMs } = options;
     return new Promise((resolve) => {
+      if (signal?.aborted) {
+        resolve({ code: null, stdout: '', stderr: '', failure: 'ABORT_ERR' });
+        return;
+      }
       const child = spawn(command, args, {
         cwd: options.cwd,
         env: options.env ?? process.env,
         stdio: ['pipe', 'pipe', 'pipe'],
-        timeout: options.timeoutMs,
-        killSignal: 'SIGKILL',
         ...options.user,
-        ...(options.signal !== undefined && { signal: options.signal }),
       });
       const stdout = collect(child.stdout);
       const stderr = collect(child.stderr);
-      const end = (code: number | null, failure?: string) =>
+      const end = (code: number | null, failure?: string) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
         resolve({ code, stdout: stdout(), stderr: stderr(), ...(failure !== undefined && { failure }) });
+      };
+      const kill = () => killTree(child.pid);
+      const abort = () => {
+        kill();
+        end(null, 'ABORT_ERR');
+      };
+      const timer = timeoutMs === undefined ? undefined : setTimeout(kill, timeoutMs);
+      signal?.addEventListener('abort', abort, { once: true });
       child.on('error', (error: NodeJS.ErrnoException) => end(null, error.code ?? error.message));
-      child.on('close', (code, signal) => end(code, signal ?? undefined));
+      child.on('close', (code, killed) => end(code, killed ?? undefined));
       // A child that ends without reading its stdin is no error of ours.
       child.stdin.on('error', () => undefined);
       child.stdin.end(options.input ?? '');
