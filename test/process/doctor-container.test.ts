@@ -69,6 +69,21 @@ describe('doctor, where no engine can be asked', () => {
     expect([ran.cause, ran.code, ran.verdict('container')]).toEqual(['compose-missing', 3, 'unknown']);
   });
 
+  it('does not know what Compose does not say', async () => {
+    await stage.serve();
+    stage.stub.change((state) => {
+      state.services = {};
+    });
+    const ran = await stage.doctor();
+    expect([ran.cause, ran.code, ran.json.status]).toEqual([null, 3, 'unknown']);
+    expect([ran.verdict('engine'), ran.verdict('container'), ran.verdict('bearer')]).toEqual([
+      'pass',
+      'unknown',
+      'pass',
+    ]);
+    expect((await stage.run('doctor')).stdout).toContain('unknown: could not look at container, checkout,');
+  });
+
   it('leaves docker alone where the layout names no container', async () => {
     await stage.serve();
     stage.layout('', '{ driver: none }');
