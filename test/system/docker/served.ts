@@ -20,12 +20,13 @@ const MOUNTS = {
   elsewhere: './elsewhere/login:/workspace/ComfyUI/login',
 } as const;
 
-/** `always` brings a container back even when the engine is started again. */
+/** `always` brings it back even with the engine; a plain stop may take longer than it may stay open. */
 const composeText = (mount: string) => `services:
   ${SERVICE}:
     image: \${IMAGE}
     container_name: ${SERVICE}
     restart: always
+    stop_grace_period: 4s
     ports: ["${ADDRESS}:8188"]
     environment:
       COMFYUI_USERNAME: \${COMFYUI_USERNAME}
