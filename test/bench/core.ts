@@ -10,6 +10,7 @@ import type { ReaderSpec } from '../../src/model/layout.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { nodeProcess } from '../../src/platform/process.ts';
 
+export { DockerDeployment } from '../process/docker-deployment.ts';
 export { always, freePort, Servers, STATS, sound, soundButFor } from '../process/scripted-servers.ts';
 export { gateDeployment } from '../process/scripted-servers-deployment.ts';
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import bcrypt from 'bcryptjs';
 import { build } from 'esbuild';
+import { idleDeploy } from './deploy.mjs';
 import { gate } from './gate.mjs';
 import { allHold, report, runNode, sideBySide } from './measure.mjs';
 
@@ -108,6 +109,7 @@ try {
   many();
   longEnv();
   await gate(core, cli);
+  await idleDeploy(core);
   sizes();
 } finally {
   for (const folder of [scratch, ...trees]) rmSync(folder, { recursive: true, force: true });
