@@ -1,16 +1,13 @@
 import * as core from '@actions/core';
+import { RESTART_CHOICES, type RestartChoice } from '../commands/deploy-jobs.ts';
 import type { HandedIn } from '../commands/world.ts';
 import { isPlainAddress } from '../model/address.ts';
 import { parseDuration } from '../model/duration.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import { SEVERITIES, type Severity } from '../model/finding.ts';
 
-const COMMANDS = ['audit', 'sync', 'probe'] as const;
-export type CommandName = (typeof COMMANDS)[number];
-
-/** All inputs of the action, typed (action.yml). */
+/** All inputs of the action but the command's name, typed (action.yml). */
 export interface Inputs {
-  command: CommandName;
   handedIn?: HandedIn;
   variables: string[];
   root?: string;
@@ -19,6 +16,7 @@ export interface Inputs {
   url?: string;
   timeoutMs: number;
   rounds: number;
+  restart: RestartChoice;
   dryRun: boolean;
   failOn: Severity;
   summary: boolean;
@@ -50,7 +48,7 @@ function lines(name: string): string[] {
   return core.getMultilineInput(name).filter((line) => line !== '');
 }
 
-function choice<T extends string>(name: string, options: readonly T[], usual: T): T {
+function choice<T extends string>(name: string, options: readonly T[], usual: string): T {
   const text = core.getInput(name) || usual;
   return options.find((one) => one === text) ?? refuse(name, `give one of ${options.join(', ')}`);
 }
@@ -74,10 +72,12 @@ function wholeNumber(name: string, usual: number): number {
     : refuse(name, 'give a number from 1 to 100');
 }
 
+const USUAL_COMMAND = 'sync';
+
 /** The command for a report of a failure; empty where the input names none, for what stands there could be anything. */
-export function commandNamed(): string {
-  const text = core.getInput('command') || 'sync';
-  return COMMANDS.find((one) => one === text) ?? '';
+export function commandNamed(commands: readonly string[]): string {
+  const text = core.getInput('command') || USUAL_COMMAND;
+  return commands.find((one) => one === text) ?? '';
 }
 
 /** The parts that the inputs hand in; one line end after a pasted secret is no part of it. */
@@ -97,8 +97,14 @@ function handedIn(raw: RawSecrets): HandedIn | undefined {
   return Object.keys(given).length > 1 ? given : undefined;
 }
 
+/** Names that the input "variables" gives; what they are is not looked at. */
+export const variableNames = (): string[] => lines('variables');
+
 /** Every input, checked. Throws a Failure (exit 2) that names the input. */
-export function readInputs(raw: RawSecrets): Inputs {
+export function readInputs<C extends string>(
+  raw: RawSecrets,
+  commands: readonly C[],
+): Inputs & { command: C } {
   const text = (name: string) => core.getInput(name) || undefined;
   const [root, layout, url] = [text('root'), text('layout'), text('url')];
   if (url !== undefined && !isPlainAddress(url)) {
@@ -106,15 +112,16 @@ export function readInputs(raw: RawSecrets): Inputs {
   }
   const given = handedIn(raw);
   return {
-    command: choice('command', COMMANDS, 'sync'),
+    command: choice('command', commands, USUAL_COMMAND),
     ...(given !== undefined && { handedIn: given }),
-    variables: lines('variables'),
+    variables: variableNames(),
     ...(root !== undefined && { root }),
     ...(layout !== undefined && { layout }),
     services: lines('service'),
     ...(url !== undefined && { url }),
     timeoutMs: milliseconds('timeout', 120_000),
     rounds: wholeNumber('rounds', 3),
+    restart: choice('restart', RESTART_CHOICES, 'auto'),
     dryRun: flag('dry-run', false),
     failOn: choice('fail-on', SEVERITIES, 'error'),
     summary: flag('summary', true),

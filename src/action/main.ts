@@ -1,83 +1,98 @@
 import * as core from '@actions/core';
-import { audit } from '../commands/audit.ts';
-import { probe } from '../commands/probe.ts';
-import { sync } from '../commands/sync.ts';
 import type { World } from '../commands/world.ts';
-import { asFailure, type Failure } from '../model/failure.ts';
+import { asFailure, Exit, type Failure } from '../model/failure.ts';
 import { bcryptPool, servesBcrypt } from '../platform/bcrypt-pool.ts';
 import { systemClock } from '../platform/clock.ts';
 import { refuseTellingDebug } from '../platform/node-debug.ts';
-import { failureSummary, neutral, summaryOf } from '../report/github.ts';
+import { failureLine, failureSummary, neutral, summaryOf } from '../report/github.ts';
 import { failureJson, resultJson } from '../report/json.ts';
-import { auditText, probeText, syncText } from '../report/results.ts';
+import { COMMAND_NAMES, COMMANDS } from './commands.ts';
+import {
+  type Cancellation,
+  leave,
+  listenForCancellation,
+  outliveListeners,
+  unlessCancelled,
+} from './ending.ts';
 import { actionProcess } from './exec.ts';
-import { commandNamed, type Inputs, readInputs, readSecrets } from './inputs.ts';
+import { commandNamed, readInputs, readSecrets, variableNames } from './inputs.ts';
 import { mask, maskStep } from './mask.ts';
-import { annotate, type Outcome, setOutputs, writeSummary } from './outputs.ts';
+import { annotate, annotateFailure, setOutputs, writeSummary } from './outputs.ts';
+import { phase, remember } from './phase.ts';
+import { post } from './post.ts';
 
-const world: World = {
-  env: process.env,
-  cwd: process.cwd(),
-  clock: systemClock,
-  process: actionProcess,
-  bcrypt: bcryptPool(__filename, (count) => core.info(`comparing ${count} pairs of hash and password`)),
-  stdin: async () => '',
-  progress: (line) => core.info(neutral(line)),
-  learned: (secret) => mask(secret.reveal()),
-};
+const start = systemClock.monotonicMs();
+const tookMs = () => systemClock.monotonicMs() - start;
 
-/** Runs the command that the inputs name; gives its result, and its result in words. */
-async function runCommand(inputs: Inputs): Promise<{ result: Outcome; text: string[] }> {
-  const look = { color: false, root: world.cwd, cwd: world.cwd };
-  switch (inputs.command) {
-    case 'audit': {
-      const result = await audit(inputs, world);
-      return { result, text: auditText(result, { ...look, root: result.root }) };
-    }
-    case 'sync': {
-      const result = await sync(inputs, world);
-      return { result, text: syncText(result, { ...look, root: result.root }) };
-    }
-    case 'probe': {
-      const result = await probe(inputs, world);
-      return { result, text: probeText(result, { ...look, root: result.root }) };
-    }
-  }
+/** The action's world. */
+function actionWorld(): World {
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    clock: systemClock,
+    process: actionProcess,
+    bcrypt: bcryptPool(__filename, (count) => core.info(`comparing ${count} pairs of hash and password`)),
+    stdin: async () => '',
+    progress: (line) => core.info(neutral(line)),
+    learned: (secret) => mask(secret.reveal()),
+  };
 }
 
-async function main(start: number): Promise<void> {
-  refuseTellingDebug(process.env);
+/** Runs the command that the inputs name, and says its result. Throws a Failure. */
+async function runCommand(world: World, cancellation: Cancellation): Promise<void> {
   const raw = readSecrets();
-  const named = core.getMultilineInput('variables').filter((name) => name !== '');
-  maskStep(raw, named, process.env);
-  const inputs = readInputs(raw);
-  const { result, text } = await runCommand(inputs);
+  maskStep(raw, variableNames(), world.env);
+  const inputs = readInputs(raw, COMMAND_NAMES);
+  const { run, writes } = COMMANDS[inputs.command];
+  const { result, text } = await unlessCancelled(
+    run({ ...inputs, signal: cancellation.signal }, world),
+    cancellation,
+    { target: inputs, world, atWork: writes },
+  );
   for (const line of text) core.info(neutral(line));
-  annotate(result.findings, {
-    root: result.root,
-    cwd: world.cwd,
-    workspace: process.env.GITHUB_WORKSPACE,
-  });
-  setOutputs(result, resultJson(result, world.clock.monotonicMs() - start, world.cwd));
+  annotate(result.findings, { root: result.root, cwd: world.cwd, workspace: world.env.GITHUB_WORKSPACE });
+  setOutputs(result, resultJson(result, tookMs(), world.cwd));
   if (inputs.summary) await writeSummary(summaryOf(result, world.cwd));
-  if (result.exitCode !== 0) {
-    core.setFailed(`comfyui-auth ${inputs.command}: ${result.status} (exit code ${result.exitCode})`);
-  }
+  if (result.exitCode !== Exit.ok) core.setFailed(failureLine(result));
 }
 
 /** Says a failure in all the places in which a result would be said. */
-async function fail(failure: Failure, ms: number): Promise<void> {
-  core.setFailed(neutral(`${failure.message}\n→ ${failure.remedy}`));
-  const command = commandNamed();
+async function fail(failure: Failure): Promise<void> {
+  annotateFailure(failure, 'error');
+  const command = commandNamed(COMMAND_NAMES);
+  setOutputs(failure, failureJson(command, failure, tookMs()));
+  if (core.getInput('summary') !== 'false') await writeSummary(failureSummary(command, failure));
+}
+
+/** Whether the step came to an end of its own: then there is nothing for the program that comes after the job. */
+const isOwnEnd = ({ code, exit }: Failure) =>
+  code !== 'interrupted' && code !== 'internal' && exit !== Exit.notRestored;
+
+async function step(): Promise<void> {
+  const cancellation = listenForCancellation();
+  remember('begun');
   try {
-    setOutputs(failure, failureJson(command, failure, ms));
-    if (core.getInput('summary') !== 'false') await writeSummary(failureSummary(command, failure));
-  } catch {
-    // The runner's files are not there: that may be the very failure, and it is said above.
+    refuseTellingDebug(process.env);
+    await runCommand(actionWorld(), cancellation);
+    remember('ended');
+  } catch (error) {
+    const failure = asFailure(error);
+    await fail(failure);
+    if (isOwnEnd(failure)) remember('ended');
   }
 }
 
+/** The runner starts this file twice: for the step, and after the job. */
+async function main(): Promise<void> {
+  const now = phase();
+  if (now === '') await step();
+  if (now === 'begun') await post(actionWorld, listenForCancellation());
+}
+
 if (!servesBcrypt()) {
-  const start = world.clock.monotonicMs();
-  main(start).catch((error) => fail(asFailure(error), world.clock.monotonicMs() - start));
+  outliveListeners();
+  // What nobody caught must neither print a stack nor end the process before it is said.
+  for (const event of ['uncaughtException', 'unhandledRejection'])
+    process.on(event, (error) => void fail(asFailure(error)).finally(leave));
+  main().finally(leave);
 }

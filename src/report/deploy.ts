@@ -2,17 +2,22 @@ import type { Finding } from '../model/finding.ts';
 import { type CheckShape, checkLines, type FilesShape, fileLines, recoveredLines } from './results.ts';
 import { findingsText, styled, type TextOptions } from './text.ts';
 
+/** How a service was made to read its files. */
+interface RenewalShape {
+  restart: { driver: string; action: string };
+  readyAfterMs?: number;
+  rolledBack: boolean;
+}
+
 /** What `deploy` gives, as far as words need it. */
 interface DeployShape {
   status: string;
-  services: readonly (FilesShape & {
-    name: string;
-    url: string;
-    restart: { driver: string; action: string };
-    checks: readonly CheckShape[];
-    readyAfterMs?: number;
-    rolledBack: boolean;
-  })[];
+  services: readonly (FilesShape &
+    RenewalShape & {
+      name: string;
+      url: string;
+      checks: readonly CheckShape[];
+    })[];
   findings: readonly Finding[];
   backup: string | null;
   recovered?: { action: string; command: string };
@@ -39,25 +44,29 @@ const ENDS: Readonly<Record<string, string>> = {
   planned: 'planned: nothing was written, nothing restarted',
 };
 
+/** What was done to a service, or would be, and whether it gave its proof then. */
+export function renewalText({ restart, readyAfterMs, rolledBack }: RenewalShape, status: string): string {
+  const said = (status === 'planned' ? TO_RESTART : RESTARTED)[restart.action] ?? restart.action;
+  const after = readyAfterMs === undefined ? '' : `, proven after ${(readyAfterMs / 1000).toFixed(1)} s`;
+  return `${rolledBack ? 'back on its old files; ' : ''}${said}${after}`;
+}
+
+/** How a deploy ended. */
+export function endText({ status, backup }: { status: string; backup?: string | null }): string {
+  const kept = typeof backup === 'string' ? `; the old files are kept as ${backup}` : '';
+  return status === 'deployed' ? `deployed and proven${kept}` : (ENDS[status] ?? status);
+}
+
 /** `deploy` as people read it: files, restart and proof of each service, then how it ended. */
 export function deployText(result: DeployShape, options: TextOptions): string[] {
   const lines = recoveredLines(result.recovered);
-  const said = result.status === 'planned' ? TO_RESTART : RESTARTED;
   for (const service of result.status === 'refused' ? [] : result.services) {
-    const { name, url, restart, checks, readyAfterMs, rolledBack } = service;
-    const after = readyAfterMs === undefined ? '' : `, proven after ${(readyAfterMs / 1000).toFixed(1)} s`;
-    const whence = rolledBack ? 'back on its old files; ' : '';
+    const { name, url, checks } = service;
     lines.push(`${styled('bold', name, options)}  ${url}`, ...fileLines(service, options));
-    lines.push(
-      `  ${whence}${said[restart.action] ?? restart.action}${after}`,
-      ...checkLines(checks, options),
-      '',
-    );
+    lines.push(`  ${renewalText(service, result.status)}`, ...checkLines(checks, options), '');
   }
-  const kept = result.backup === null ? '' : `; the old files are kept as ${result.backup}`;
-  const end = result.status === 'deployed' ? `deployed and proven${kept}` : ENDS[result.status];
   const good = ['deployed', 'unchanged', 'planned'].includes(result.status);
   lines.push(...findingsText(result.findings, options));
-  lines.push(styled(good ? 'green' : 'red', end ?? result.status, options));
+  lines.push(styled(good ? 'green' : 'red', endText(result), options));
   return lines;
 }

@@ -1,7 +1,8 @@
-import { relative } from 'node:path';
+import { isAbsolute, relative } from 'node:path';
 import type { Failure } from '../model/failure.ts';
-import type { Finding, Severity } from '../model/finding.ts';
+import { type Finding, reaches, type Severity } from '../model/finding.ts';
 import { liesIn } from '../model/path.ts';
+import { endText, renewalText } from './deploy.ts';
 import { wordsOf } from './messages.ts';
 import { placeText, shortPath } from './place.ts';
 
@@ -40,14 +41,16 @@ export interface Whereabouts {
 export function annotationOf(finding: Finding, { root, cwd, workspace }: Whereabouts): Annotation {
   const { message, remedy } = wordsOf(finding, root, cwd);
   const path = finding.location?.path ?? root;
-  const way = workspace !== undefined && liesIn(path, workspace) ? relative(workspace, path) : '';
+  // A server and a container have a name instead of a path.
+  const inWorkspace = isAbsolute(path) && workspace !== undefined && liesIn(path, workspace);
+  const way = inWorkspace ? relative(workspace, path) : '';
   const inside = way !== '';
   const line = finding.location?.line;
   return {
     level: LEVELS[finding.severity],
     title: neutral(finding.code),
     message: neutral(`${message}\n→ ${remedy}`),
-    ...(inside && finding.location?.kind !== 'server' && { file: way }),
+    ...(inside && { file: way }),
     ...(inside && line !== undefined && { line }),
   };
 }
@@ -76,6 +79,8 @@ interface SummaryService {
   locations?: readonly { path: string; key?: string; holds: string; state: string; fingerprint?: string }[];
   files?: readonly { path: string; action: string; keys: readonly string[] }[];
   checks?: readonly { id: string; verdict: string; httpStatus?: number; ms: number }[];
+  restart?: { driver: string; action: string };
+  rolledBack?: boolean;
 }
 
 export interface SummaryShape {
@@ -84,11 +89,45 @@ export interface SummaryShape {
   root: string;
   services: readonly SummaryService[];
   findings: readonly Finding[];
+  backup?: string | null;
+  /** The command that was cut off, and is finished now. */
+  interrupted?: string;
 }
 
-function serviceSummary(service: SummaryService, root: string): string {
-  const bearer = service.fingerprint === undefined ? '' : ` · bearer ${service.fingerprint}`;
-  const parts = [`<h4>${cell(service.name + bearer)}</h4>\n`];
+/** How a command ends that has not done what it was to do. */
+const NOT_DONE = new Set(['rolled-back', 'stopped', 'failed', 'refused']);
+
+/** Whether what was planned for a service's files does not stand. */
+export function isUndone(status: string, { files = [] }: SummaryService): boolean {
+  return NOT_DONE.has(status) && files.some((one) => one.action !== 'none');
+}
+
+/** Why a command has not done what it was to do; undefined where it has. */
+function reasonOf({ status, findings }: Pick<SummaryShape, 'status' | 'findings'>): Finding | undefined {
+  return NOT_DONE.has(status) ? findings.find((one) => reaches(one.severity, 'error')) : undefined;
+}
+
+/** The line with which a step fails. */
+export function failureLine(result: {
+  command: string;
+  status: string;
+  exitCode: number;
+  findings: readonly Finding[];
+}): string {
+  const { command, status, exitCode } = result;
+  const reason = reasonOf(result);
+  const why = reason === undefined ? '' : `: ${reason.code}`;
+  return neutral(`comfyui-auth ${command}: ${status} (exit code ${exitCode})${why}`);
+}
+
+function serviceSummary(service: SummaryService, { root, status }: SummaryShape): string {
+  const { name, fingerprint, restart, rolledBack = false } = service;
+  const undone = isUndone(status, service);
+  const bearer = fingerprint === undefined || undone ? '' : ` · bearer ${fingerprint}`;
+  const parts = [`<h4>${cell(name + bearer)}</h4>\n`];
+  if (restart !== undefined && status !== 'refused') {
+    parts.push(`<p>${cell(renewalText({ ...service, restart, rolledBack }, status))}</p>\n`);
+  }
   if (service.locations !== undefined) {
     const rows = service.locations.map(({ path, key, holds, state, fingerprint }) => [
       state === 'ok' ? '✅ ok' : state === 'unknown' ? '❔ unknown' : `❌ ${state}`,
@@ -100,7 +139,7 @@ function serviceSummary(service: SummaryService, root: string): string {
   }
   if (service.files !== undefined) {
     const rows = service.files.map(({ path, action, keys }) => [
-      action,
+      undone && action !== 'none' ? (status === 'refused' ? 'not written' : 'put back') : action,
       shortPath(path, root),
       keys.join(', '),
     ]);
@@ -118,6 +157,17 @@ function serviceSummary(service: SummaryService, root: string): string {
   return parts.join('');
 }
 
+/** The sentences before the tables: why it was not done comes first. */
+function leadOf(result: SummaryShape, cwd: string): string[] {
+  const reason = reasonOf(result);
+  const words = reason && wordsOf(reason, result.root, cwd);
+  return [
+    ...(words === undefined ? [] : [`❌ ${words.message} → ${words.remedy}`]),
+    ...(result.command === 'deploy' ? [endText(result)] : []),
+    ...(result.interrupted === undefined ? [] : [finishText(result)]),
+  ];
+}
+
 /** The job summary: what was done, a table for each service, then the findings. Names and fingerprints only. */
 export function summaryOf(result: SummaryShape, cwd: string): string {
   const findings = result.findings.map((one) => {
@@ -127,11 +177,29 @@ export function summaryOf(result: SummaryShape, cwd: string): string {
   });
   return [
     `<h3>comfyui-auth ${cell(`${result.command}: ${result.status}`)}</h3>\n`,
-    ...result.services.map((service) => serviceSummary(service, result.root)),
+    ...leadOf(result, cwd).map((text) => `<p>${cell(text)}</p>\n`),
+    ...result.services.map((service) => serviceSummary(service, result)),
     findings.length === 0
       ? ''
       : table(['severity', 'finding', 'place', 'what it means, and what to do'], findings),
   ].join('');
+}
+
+/** What became of a run that was cut off, in a sentence. */
+export function finishText({
+  status,
+  interrupted = '',
+  findings,
+}: Pick<SummaryShape, 'status' | 'interrupted' | 'findings'>): string {
+  const cut = `"${interrupted}" was cut off`;
+  if (status === 'cleaned') return `${cut}; nothing had to be put back, and what it left behind is gone`;
+  if (findings.length === 0) return `${cut}; every file and every service is as it was before`;
+  const running = findings.some((one) => one.code === 'left-stopped' && one.args.certain !== true);
+  const services =
+    status === 'stopped' && !running
+      ? 'what could not be proven on the old files was stopped'
+      : 'not every service';
+  return `${cut}; every file is as it was before, but ${services}`;
 }
 
 /** The job summary of a command that failed: what is wrong, and what to do. */

@@ -191,16 +191,18 @@ describe.each([
 });
 
 describe('the process port of the action', () => {
-  it('waits for no grandchild that holds the output open', async () => {
-    const pidFile = join(folder, 'grandchild');
-    rmSync(pidFile, { force: true });
-    const grandchild = `require("fs").writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); setInterval(() => undefined, 9e6)`;
-    const [command, args] = script(
-      `require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(grandchild)}], { stdio: "inherit" }); setInterval(() => undefined, 9e6)`,
+  it('waits for nobody who has left it and holds its output open', async () => {
+    const pidFile = join(folder, 'orphan');
+    writeFileSync(
+      join(folder, 'orphan.cjs'),
+      `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); setInterval(() => undefined, 9e6)`,
     );
-    const ending = new AbortController();
+    // The shell between them ends at once: nothing tells any more whose child the orphan was.
+    const args = ['-c', `sh -c '"$1" "$2" &' sh "$@"; exec "$1" -e 'setInterval(() => undefined, 9e6)'`];
     const started = performance.now();
-    const ran = actionProcess.run(command, args, { timeoutMs: 2 * SECOND_MS, signal: ending.signal });
+    const ran = actionProcess.run('sh', [...args, 'sh', NODE, join(folder, 'orphan.cjs')], {
+      timeoutMs: 2 * SECOND_MS,
+    });
     const pid = await number(pidFile);
     expect(await ran).toMatchObject({ code: null, failure: 'SIGKILL' });
     // @actions/exec itself would wait ten seconds for the output.

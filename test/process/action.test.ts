@@ -1,60 +1,24 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/model/secret.ts';
 import { derivedForms } from '../../src/platform/redact.ts';
-import { ACTION, cheapHash, Deployment, freshSecret, PATHS, runBundle } from './deployment.ts';
+import { Runner, steady } from './action-stage.ts';
+import { cheapHash, Deployment, freshSecret, PATHS } from './deployment.ts';
 
 let tree: Deployment;
-let runner: string;
+let runner: Runner;
 beforeEach(() => {
   tree = new Deployment();
-  runner = mkdtempSync(join(tmpdir(), 'comfyui-auth-runner-'));
-  for (const name of ['output', 'summary']) writeFileSync(join(runner, name), '');
+  runner = new Runner();
 });
 afterEach(() => {
   tree.remove();
-  rmSync(runner, { recursive: true, force: true });
+  runner.remove();
 });
 
-/** Runs the action as a runner would: inputs as INPUT_… variables. */
-function act(inputs: Record<string, string>, env: Record<string, string> = {}) {
-  const named = Object.entries({ root: tree.root, ...inputs }).map(([name, value]) => [
-    `INPUT_${name.toUpperCase()}`,
-    value,
-  ]);
-  const ran = runBundle(ACTION, [], {
-    env: {
-      ...Object.fromEntries(named),
-      GITHUB_OUTPUT: join(runner, 'output'),
-      GITHUB_STEP_SUMMARY: join(runner, 'summary'),
-      RUNNER_TEMP: runner,
-      ...env,
-    },
-  });
-  const pairs = [
-    ...readFileSync(join(runner, 'output'), 'utf8').matchAll(/^(\S+)<<(\S+)\n([\s\S]*?)\n\2$/gm),
-  ];
-  const outputs = Object.fromEntries(pairs.map(([, name, , value]) => [name, value]));
-  return {
-    ...ran,
-    outputs: outputs as Record<string, string>,
-    summary: readFileSync(join(runner, 'summary'), 'utf8'),
-  };
-}
+const act = (inputs: Record<string, string>, env: Record<string, string> = {}) =>
+  runner.act({ root: tree.root, ...inputs }, env);
 
-/** Text with all that differs from run to run taken out, for a snapshot. */
-function steady(text: string): string {
-  return text
-    .replaceAll(tree.root, 'ROOT')
-    .replaceAll(runner, 'RUNNER')
-    .replace(/\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}/g, 'BACKUP')
-    .replace(/comfyui-auth-[0-9a-f]{16}\.json/g, 'REPORT.json')
-    .replace(/\b[0-9a-f]{8}\b/g, 'FINGERPRINT');
-}
-
-const maskLines = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('::add-mask::'));
+const calm = (text: string) => steady(text, { ROOT: tree.root, RUNNER: runner.folder });
 
 describe('the action', () => {
   it('sync: outputs, summary and log, as a person and a workflow see them', () => {
@@ -65,7 +29,7 @@ describe('the action', () => {
     );
     expect(ran.code).toBe(0);
     expect(
-      Object.fromEntries(Object.entries(ran.outputs).map(([name, value]) => [name, steady(value)])),
+      Object.fromEntries(Object.entries(ran.outputs).map(([name, value]) => [name, calm(value)])),
     ).toMatchInlineSnapshot(`
       {
         "backup": "BACKUP",
@@ -77,17 +41,17 @@ describe('the action', () => {
         "proved": "false",
         "ready-after-ms": "",
         "report": "RUNNER/REPORT.json",
+        "rolled-back": "false",
         "status": "changed",
       }
     `);
-    expect(steady(ran.summary)).toMatchInlineSnapshot(`
+    expect(calm(ran.summary)).toMatchInlineSnapshot(`
       "<h3>comfyui-auth sync: changed</h3>
       <h4>comfyui-qwen · bearer FINGERPRINT</h4>
       <table><tr><th>action</th><th>file</th><th>keys</th></tr><tr><td>update</td><td>docker-configurations/services/comfyui-qwen/.env</td><td>HF_TOKEN</td></tr><tr><td>none</td><td>.secrets/comfyui_auth_tokens.conf</td><td></td></tr><tr><td>update</td><td>.secrets/qwen-api-user.token</td><td>bearer</td></tr><tr><td>none</td><td>docker-configurations/services/comfyui-qwen/.secrets/qwen-api-user.token</td><td></td></tr><tr><td>none</td><td>.secrets/.env.generated</td><td></td></tr><tr><td>none</td><td>.env</td><td></td></tr><tr><td>none</td><td>docker-configurations/services/comfyui-qwen/workspace/login/PASSWORD</td><td></td></tr></table>
       "
     `);
-    const log = ran.stdout.split('\n').filter((line) => !line.startsWith('::add-mask::'));
-    expect(steady(log.join('\n'))).toMatchInlineSnapshot(`
+    expect(calm(ran.log)).toMatchInlineSnapshot(`
       "comfyui-qwen
         update    docker-configurations/services/comfyui-qwen/.env                          HF_TOKEN
         as it is  .secrets/comfyui_auth_tokens.conf
@@ -100,10 +64,7 @@ describe('the action', () => {
       changed; the old files are kept as BACKUP
       "
     `);
-    expect(JSON.parse(readFileSync(ran.outputs.report ?? '', 'utf8'))).toMatchObject({
-      command: 'sync',
-      status: 'changed',
-    });
+    expect(ran.report).toMatchObject({ command: 'sync', status: 'changed' });
   });
 
   it('masks every derived form of every secret before anything else', () => {
@@ -111,12 +72,10 @@ describe('the action', () => {
     const key = freshSecret(freshSecret());
     const token = freshSecret('hf_');
     const ran = act({ password, 'secret-key': key, variables: 'HF_TOKEN' }, { HF_TOKEN: token });
-    const lines = ran.stdout.split('\n');
-    const masks = maskLines(ran.stdout);
-    expect(lines.slice(0, masks.length)).toEqual(masks);
-    const said = masks.map((line) => line.slice('::add-mask::'.length).replaceAll('%25', '%'));
+    const lines = ran.stdout.split('\n').slice(0, ran.masks.length);
+    expect(lines.filter((line) => !line.startsWith('::add-mask::'))).toEqual([]);
     for (const secret of [password, key, token]) {
-      for (const form of derivedForms(new Secret(secret))) expect(said).toContain(form);
+      for (const form of derivedForms(new Secret(secret))) expect(ran.masks).toContain(form);
     }
   });
 
@@ -133,11 +92,7 @@ describe('the action', () => {
         url: 'http://127.0.0.1:1',
         timeout: '300ms',
       });
-      const report = ran.outputs.report === undefined ? '' : readFileSync(ran.outputs.report, 'utf8');
-      const rest = ran.stdout.split('\n').filter((line) => !line.startsWith('::add-mask::'));
-      const shown = [rest.join('\n'), ran.stderr, ran.summary, JSON.stringify(ran.outputs), report].join(
-        '\n',
-      );
+      const shown = [ran.log, ran.stderr, runner.kept()].join('\n');
       for (const form of canaries.flatMap((one) => derivedForms(new Secret(one))))
         expect(shown).not.toContain(form);
     }
@@ -166,6 +121,7 @@ describe('the action', () => {
 
   const wrong: [string, Record<string, string>, string][] = [
     ['an unknown command', { command: 'deploi' }, 'input "command"'],
+    ['an unknown way to restart', { command: 'deploy', restart: 'hard' }, 'input "restart"'],
     ['a user name alone', { username: 'admin' }, 'input "username"'],
     ['a short password', { password: 'short' }, 'input "password"'],
     ['a flag that is no boolean', { 'dry-run': 'maybe' }, 'input "dry-run"'],
@@ -178,30 +134,32 @@ describe('the action', () => {
     const ran = act(inputs);
     expect(ran.stdout).toContain('::error::');
     expect(ran.stdout).toContain(says);
-    const { report = '', ...outputs } = ran.outputs;
+    const { report, ...outputs } = ran.outputs;
+    expect(report).toContain(runner.folder);
     expect(outputs).toEqual({
       status: 'error',
       changed: 'false',
       'drift-count': '',
       proved: 'false',
+      'rolled-back': 'false',
       'exit-code': '2',
       'ready-after-ms': '',
       fingerprint: '',
       'env-file': '',
       backup: '',
     });
-    const error = JSON.parse(readFileSync(report, 'utf8'));
-    expect(error).toMatchObject({
-      command: inputs.command === undefined ? 'sync' : '',
+    expect(ran.report).toMatchObject({
+      command: inputs.command === undefined ? 'sync' : inputs.command === 'deploy' ? 'deploy' : '',
       status: 'error',
       exitCode: 2,
     });
-    expect(ran.summary).toMatch(/^<h3>comfyui-auth( sync)?: error<\/h3>\n<p>.+<\/p>\n$/);
+    expect(ran.summary).toMatch(/^<h3>comfyui-auth( sync| deploy)?: error<\/h3>\n<p>.+<\/p>\n$/);
     expect(ran.summary).toContain(says.replaceAll('"', '&quot;'));
     expect(ran.code).toBe(1);
     expect(tree.photograph()).toEqual(before);
     if (inputs.url !== undefined)
-      expect(ran.stdout + ran.summary + JSON.stringify(error)).not.toContain(inputs.url.slice(9, 20));
-    expect(act({ ...inputs, summary: 'false' }).summary).toBe(ran.summary);
+      expect(ran.stdout + ran.summary + JSON.stringify(ran.report)).not.toContain(inputs.url.slice(9, 20));
+    expect(act({ ...inputs, summary: 'false' }).summary).toBe('');
+    expect(runner.post({ root: tree.root, ...inputs })).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
 });
