@@ -25,7 +25,7 @@ const examples = [
 
 it('there are workflows and examples to look at', () => {
   expect(own.map(({ name }) => name.replace(/.*\//, ''))).toEqual(
-    expect.arrayContaining(['ci.yml', 'codeql.yml', 'release.yml', 'scorecard.yml']),
+    expect.arrayContaining(['ci.yml', 'codeql.yml', 'e2e.yml', 'release.yml', 'scorecard.yml']),
   );
   expect(examples.length).toBeGreaterThanOrEqual(5);
 });
