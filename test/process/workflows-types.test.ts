@@ -52,13 +52,15 @@ const choices = inputs.flatMap(([name]) =>
 
 it.each(choices)('%s: the action takes, and names, %s', (name, value) => {
   expect(action.inputs[name]?.description).toContain(`\`${value}\``);
-  const ran = runBundle(ACTION, [], { env: { [`INPUT_${name.toUpperCase()}`]: value, INPUT_ROOT: folder } });
+  const ran = runBundle(ACTION, [], {
+    env: { [`INPUT_${name.toUpperCase()}`]: value, INPUT_ROOT: folder, RUNNER_TEMP: folder },
+  });
   expect(ran.stdout).toContain('holds no deployment');
 });
 
 it.each([...new Set(choices.map(([name]) => name))])('%s: the action takes nothing else', (name) => {
   const ran = runBundle(ACTION, [], {
-    env: { [`INPUT_${name.toUpperCase()}`]: 'other', INPUT_ROOT: folder },
+    env: { [`INPUT_${name.toUpperCase()}`]: 'other', INPUT_ROOT: folder, RUNNER_TEMP: folder },
   });
   expect(ran.stdout).toContain(`input "${name}"`);
 });
