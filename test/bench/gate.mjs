@@ -34,7 +34,7 @@ async function absent(core, servers, handler) {
 }
 
 /** The published port of a container: it resets every connection until something listens behind it. */
-async function published(core, servers, handler) {
+async function published(_core, servers, handler) {
   const server = servers.handling(handler);
   let there = false;
   const url = await servers.raw((socket) =>
