@@ -122,6 +122,27 @@ describe('a job that is cancelled', () => {
     expectBack(service, before, runner.post(inputs(service), MUTE));
   });
 
+  it('while a server that was found open is being stopped, and that hangs, ends in time all the same', async () => {
+    const service = await stage();
+    const before = service.files;
+    const hang = `require('fs').writeFileSync(process.argv[1], 'x'); setInterval(() => undefined, 1e6)`;
+    const stop = JSON.stringify([process.execPath, '-e', hang, service.path('stopping')]);
+    const layout = service.read('comfyui-auth.yml');
+    service.write(
+      'comfyui-auth.yml',
+      layout.replace(/stop: \[.*?\]/, () => `stop: ${stop}`),
+    );
+    const acting = runner.begin(inputs(service), { MODE: 'open' });
+    await there(service.path('stopping'));
+    const ending = end(acting, 'SIGINT');
+    // The runner's next one comes much later; it must not cut off the last words.
+    acting.child.kill('SIGTERM');
+    const ran = await ending;
+    expect([ran.code, ran.outputs['exit-code']]).toEqual([1, '6']);
+    expect(ran.log).toMatch(/^::error::ended by SIG\w+ \(the job was cancelled\) in the middle/m);
+    expectBack(service, before, runner.post(inputs(service), MUTE));
+  });
+
   it('before anything was changed has nothing to put back', async () => {
     const service = await stage();
     const before = service.files;

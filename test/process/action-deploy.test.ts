@@ -249,6 +249,16 @@ describe('deploy', () => {
     expect(commandsIn(open.log)).toContainEqual(expect.stringMatching(/^::error title=left-stopped::/));
   });
 
+  it('comes to its end where nobody listens any more', async () => {
+    const service = await stage();
+    const acting = runner.begin(inputs(service, { password: freshSecret() }));
+    await acting.heard('restarting it');
+    acting.child.stdout?.destroy();
+    const ran = await acting.ended;
+    expect([ran.code, ran.stderr, ran.outputs.status]).toEqual([0, '', 'deployed']);
+    expect(service.run('probe', {}).code).toBe(0);
+  });
+
   it('lets two runs at once come to a good end, one behind the other', async () => {
     const service = await stage();
     const password = freshSecret();
