@@ -66,20 +66,6 @@ describe.skipIf(skipped).each(['v2', 'v1'] as const)('what a deploy does with Co
     expect((await served.container()).Config.Image).toBe(image('good'));
   });
 
-  test.runIf(version === 'v2')(
-    'where Compose swallowed a part of the hash: the container gets it whole',
-    async () => {
-      const served = rig.serve(version, 'good');
-      served.edit(PATHS.env, `'${served.bearer}'`, served.bearer);
-      await served.compose('up', '-d');
-      expect((await served.environment()).get('COMFYUI_BEARER_TOKEN')).toMatch(/^\$2b\$04(?!\$)/);
-      const { code, json } = await served.deploy();
-      expect([code, json.status], JSON.stringify(json)).toEqual([0, 'deployed']);
-      expect(served.read(PATHS.env)).toContain(`COMFYUI_BEARER_TOKEN='${served.bearer}'\n`);
-      expect((await served.environment()).get('COMFYUI_BEARER_TOKEN')).toBe(served.bearer);
-    },
-  );
-
   test('where nothing runs yet: a container is made, and proven', async () => {
     const served = rig.serve(version, 'good');
     const { code, json } = await served.deploy({ COMFYUI_PASSWORD: freshSecret() });
@@ -97,3 +83,17 @@ describe.skipIf(skipped).each(['v2', 'v1'] as const)('what a deploy does with Co
     expect((await served.container()).State.Running).toBe(false);
   });
 });
+
+test.skipIf(skipped)(
+  'a hash of which Compose v2 swallowed a part is written so that the container gets it whole',
+  async () => {
+    const served = rig.serve('v2', 'good');
+    served.edit(PATHS.env, `'${served.bearer}'`, served.bearer);
+    await served.compose('up', '-d');
+    expect((await served.environment()).get('COMFYUI_BEARER_TOKEN')).toMatch(/^\$2b\$04(?!\$)/);
+    const { code, json } = await served.deploy();
+    expect([code, json.status], JSON.stringify(json)).toEqual([0, 'deployed']);
+    expect(served.read(PATHS.env)).toContain(`COMFYUI_BEARER_TOKEN='${served.bearer}'\n`);
+    expect((await served.environment()).get('COMFYUI_BEARER_TOKEN')).toBe(served.bearer);
+  },
+);

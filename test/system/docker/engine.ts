@@ -41,6 +41,7 @@ export function withoutEngine(): boolean {
 export interface Inspected {
   Id: string;
   Name: string;
+  Created: string;
   RestartCount: number;
   State: { Running: boolean; Restarting: boolean; Status: string; StartedAt: string; ExitCode: number };
   HostConfig: { RestartPolicy: { Name: string } };
@@ -117,6 +118,21 @@ export class Engine {
   async containers(...filter: string[]): Promise<Inspected[]> {
     const ids = await this.docker('ps', '--all', '--no-trunc', '--quiet', ...filter);
     return ids === '' ? [] : JSON.parse(await this.docker('inspect', ...ids.split('\n')));
+  }
+
+  /** Resolves when the engine has told of so many events, those of before included. */
+  async happened(filter: string[], count: number): Promise<void> {
+    const events = spawn('docker', ['events', ...filter], {
+      env: this.env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let seen = 0;
+    for await (const _ of createInterface({ input: events.stdout })) {
+      seen += 1;
+      if (seen === count) break;
+    }
+    events.kill();
+    if (seen < count) throw new Error(`the engine told of ${seen} events, and no more`);
   }
 
   /** Ends it and all its containers; rejects where something of it stays. */

@@ -110,6 +110,13 @@ export class Served extends Deployment {
     return found[0] as Inspected;
   }
 
+  /** Resolves when the engine has restarted the container by itself. */
+  async restarted(): Promise<void> {
+    const filter = ['--filter', `container=${SERVICE}`, '--filter', 'event=start'];
+    const { Created } = await this.container();
+    await this.#engine.happened(['--since', Created, ...filter], 2);
+  }
+
   /** The variables of its container. */
   async environment(): Promise<Map<string, string>> {
     const { Config } = await this.container();
