@@ -42,6 +42,7 @@ const STATUS_ORDER: readonly ProbeStatus[] = ['open', 'refused', 'down', 'not-re
 
 /** Asks the running servers: refused without a credential, accepted with it. Writes nothing. */
 export async function probe(request: ProbeRequest, world: World): Promise<ProbeResult> {
+  const start = world.clock.monotonicMs();
   const layout = findLayout(request, world);
   const chosen = chosenServices(layout, request);
   const outer = outerSource(request.handedIn, world);
@@ -50,12 +51,14 @@ export async function probe(request: ProbeRequest, world: World): Promise<ProbeR
   // All that can be wrong on this side comes first: a failure must not take with it what a server has answered.
   const questions: Question[] = [];
   for (const service of chosen) questions.push(await questionFor(service, request, world));
+  // Comparing password and bearer takes time that the user has given for the whole.
+  const timeoutMs = Math.max(1, request.timeoutMs - (world.clock.monotonicMs() - start));
   const services: ProbedService[] = [];
   const findings: Finding[] = [];
   const exits: ExitCode[] = [];
   for (const question of questions) {
     const { service, url } = question;
-    const report = await ask(question, request, world);
+    const report = await ask(question, { ...request, timeoutMs }, world);
     const { status, checks, readyAfterMs } = report;
     exits.push(EXIT_OF[status]);
     if (question.credential === undefined) exits.push(Exit.usage);

@@ -93,7 +93,7 @@ export function requireOneService(
   throw new Failure({
     code: 'service-unnamed',
     exit: Exit.usage,
-    message: `${origin} gives one credential, but ${layout.file ?? layout.root} has ${chosen.length} services`,
+    message: `one credential comes from ${origin}, but ${layout.file ?? layout.root} has ${chosen.length} services`,
     remedy: `name the services it is for: ${chosen
       .slice(0, 3)
       .map((one) => `--service ${one.name}`)

@@ -51,7 +51,7 @@ function gone(last: Round | undefined): ProbeReport {
 /** What a gate says when its time is over: the last round that ended in time; never a proof. */
 function overdue(last: Round | undefined): ProbeReport {
   if (last !== undefined && last.status !== 'proved') return reportOf(last);
-  const finding: ProbeFinding = { code: 'not-ready', args: { reason: 'timeout' } };
+  const finding: ProbeFinding = { code: 'not-ready', args: { reason: 'too-late' } };
   return { status: 'not-ready', checks: last?.checks ?? [], findings: [...(last?.findings ?? []), finding] };
 }
 

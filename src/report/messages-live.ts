@@ -17,7 +17,7 @@ type LiveCode =
   | 'redirected';
 
 const LOGS = 'docker compose logs --tail 50   # mask the token before you show them to anyone';
-const STOP = 'docker compose stop   # at once; then see why ComfyUI-Login did not load';
+const STOP = 'docker compose kill   # at once; then see why ComfyUI-Login did not load';
 
 /** Why a server gave no usable answer (codes of probe/). */
 const REASONS: Readonly<Record<string, string>> = {
@@ -25,6 +25,7 @@ const REASONS: Readonly<Record<string, string>> = {
   unpublished: 'the container does not publish that port',
   'nothing-behind': 'the port is published, and nothing in the container listens behind it',
   timeout: 'it accepts connections and says nothing',
+  'too-late': 'its good answers came too late for all rounds',
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'its name is not known',
 };

@@ -113,10 +113,10 @@ export const serviceWords: WordTable<ServiceCode> = {
   }),
   'login-node-missing': ({ path }) => ({
     message: `${path}: ComfyUI runs without ComfyUI-Login: no such node is in custom_nodes, or it is disabled`,
-    remedy: 'docker compose stop   # then put ComfyUI-Login into custom_nodes, and start it again',
+    remedy: 'docker compose kill   # then put ComfyUI-Login into custom_nodes, and start it again',
   }),
   'login-node-broken': ({ path, args }) => ({
     message: `${path}: ComfyUI-Login is there and could not be loaded${importFault(args) === undefined ? '' : `: ${importFault(args)}`}`,
-    remedy: 'docker compose stop   # then see which package or file its import lacks',
+    remedy: 'docker compose kill   # then see which package or file its import lacks',
   }),
 };
