@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import * as core from '@actions/core';
 import { Exit, type ExitCode, Failure } from '../model/failure.ts';
 import { type Finding, reaches } from '../model/finding.ts';
-import { annotationOf, isUndone, neutral, type SummaryShape, type Whereabouts } from '../report/github.ts';
+import {
+  annotationOf,
+  failureAnnotation,
+  isUndone,
+  type SummaryShape,
+  type Whereabouts,
+} from '../report/github.ts';
 
 /** What outputs are made of, whatever the command was. */
 export interface Outcome extends SummaryShape {
@@ -94,23 +100,25 @@ export function setOutputs(outcome: Outcome | Failure, report: string): void {
 
 const SAY = { notice: core.notice, warning: core.warning, error: core.error };
 
+const properties = ({ title, file, line }: { title?: string; file?: string; line?: number }) => ({
+  ...(title !== undefined && { title }),
+  ...(file !== undefined && { file }),
+  ...(line !== undefined && { startLine: line }),
+});
+
 /** One annotation a finding, at its file and line. */
 export function annotate(findings: readonly Finding[], where: Whereabouts): void {
   for (const one of findings) {
-    const { level, title, message, file, line } = annotationOf(one, where);
-    SAY[level](message, {
-      title,
-      ...(file !== undefined && { file }),
-      ...(line !== undefined && { startLine: line }),
-    });
+    const annotation = annotationOf(one, where);
+    SAY[annotation.level](annotation.message, properties(annotation));
   }
 }
 
-/** Says a failure as an annotation; the step fails where it is an error. */
-export function annotateFailure({ message, remedy }: Failure, level: 'warning' | 'error'): void {
-  const text = neutral(`${message}\n→ ${remedy}`);
-  if (level === 'error') core.setFailed(text);
-  else core.warning(text);
+/** Says a failure as an annotation at its file and line; the step fails where it is an error. */
+export function annotateFailure(failure: Failure, level: 'warning' | 'error'): void {
+  const annotation = failureAnnotation(failure, process.env.GITHUB_WORKSPACE);
+  if (level === 'error') process.exitCode = core.ExitCode.Failure;
+  SAY[level](annotation.message, properties(annotation));
 }
 
 /** Appends to the job summary, where the runner has one. Does not reject. */

@@ -37,21 +37,36 @@ export interface Whereabouts {
   workspace: string | undefined;
 }
 
+/** Where an annotation points: into the workspace, for nothing else is shown. */
+function pointAt(
+  { path, line }: { path: string; line?: number },
+  workspace: string | undefined,
+): Pick<Annotation, 'file' | 'line'> {
+  // A server and a container have a name instead of a path.
+  const inWorkspace = isAbsolute(path) && workspace !== undefined && liesIn(path, workspace);
+  const file = inWorkspace ? relative(workspace, path) : '';
+  return file === '' ? {} : { file, ...(line !== undefined && { line }) };
+}
+
 /** A finding as an annotation at its file and line. */
 export function annotationOf(finding: Finding, { root, cwd, workspace }: Whereabouts): Annotation {
   const { message, remedy } = wordsOf(finding, root, cwd);
-  const path = finding.location?.path ?? root;
-  // A server and a container have a name instead of a path.
-  const inWorkspace = isAbsolute(path) && workspace !== undefined && liesIn(path, workspace);
-  const way = inWorkspace ? relative(workspace, path) : '';
-  const inside = way !== '';
-  const line = finding.location?.line;
   return {
     level: LEVELS[finding.severity],
     title: neutral(finding.code),
     message: neutral(`${message}\n→ ${remedy}`),
-    ...(inside && { file: way }),
-    ...(inside && line !== undefined && { line }),
+    ...pointAt(finding.location ?? { path: root }, workspace),
+  };
+}
+
+/** A failure as an annotation at its file and line. */
+export function failureAnnotation(
+  { message, remedy, location }: Failure,
+  workspace: string | undefined,
+): Pick<Annotation, 'message' | 'file' | 'line'> {
+  return {
+    message: neutral(`${message}\n→ ${remedy}`),
+    ...(location !== undefined && pointAt(location, workspace)),
   };
 }
 

@@ -107,6 +107,13 @@ describe('the action', () => {
     expect(ran.code).toBe(1);
   });
 
+  it('a failure points at file and line, too', () => {
+    tree.write('comfyui-auth.yml', 'version: 1\nservices:\n  a:\n    owner: nobody\n');
+    const ran = act({ command: 'deploy' }, { GITHUB_WORKSPACE: tree.root });
+    expect(ran.log).toMatch(/^::error file=comfyui-auth\.yml,line=4::/m);
+    expect(act({ command: 'deploy' }).log).toMatch(/^::error::/m);
+  });
+
   it('neutralises what would be a command in foreign text', () => {
     const folder = '::set-env::x ##[error]y';
     tree.write(

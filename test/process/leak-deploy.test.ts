@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Secret } from '../../src/model/secret.ts';
+import { derivedForms } from '../../src/platform/redact.ts';
 import { type Acted, Runner } from './action-stage.ts';
 import { RunningService } from './deploy-stage.ts';
 import { freshSecret } from './deployment.ts';
@@ -97,7 +99,9 @@ describe.each(KINDS)('secrets with %s', (_, odd) => {
       expect(existsSync(service.path('.comfyui-auth/journal.json'))).toBe(true);
       const post = runner.post(inputs, mute);
       expectNoLeak(service, post);
-      expect([post.code, post.masks.length > 0]).toEqual([0, true]);
+      expect([post.code, post.stdout.startsWith('::add-mask::')]).toEqual([0, true]);
+      const given = [inputs.password, inputs['secret-key'], mute.HF_TOKEN].map((one) => new Secret(one));
+      expect(post.masks).toEqual(expect.arrayContaining(given.flatMap(derivedForms)));
     }
   });
 });
