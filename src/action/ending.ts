@@ -4,7 +4,7 @@ import type { Target, World } from '../commands/world.ts';
 import { Failure } from '../model/failure.ts';
 
 /** A cancelled job gets SIGINT, 7.5 s later SIGTERM, 2.5 s later a kill: long before, this process has ended. */
-const GRACE_MS = 1_500;
+const GRACE_MS = 1_000;
 
 /** The end of a job before its time. */
 export interface Cancellation {

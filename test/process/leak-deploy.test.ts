@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/model/secret.ts';
 import { derivedForms } from '../../src/platform/redact.ts';
+import { IN_THE_GATE } from './action-cut-off.ts';
 import { type Acted, Runner } from './action-stage.ts';
 import { RunningService } from './deploy-stage.ts';
 import { freshSecret } from './deployment.ts';
@@ -65,8 +66,6 @@ function expectNoLeak(service: RunningService, ran: Acted): void {
   for (const line of ran.log.split('\n'))
     expect(line).toMatch(/^(?:::(?:error|warning|notice)(?: |::)|(?!.*(?:##\[|(?:^|\s)::)))/);
 }
-
-const IN_THE_GATE = /: (?:restarting|recreating) it\n[\s\S]*: down/;
 
 describe.each(KINDS)('secrets with %s', (_, odd) => {
   it('leave a deploy by no way, whether it stands, goes back, or is cut off', async () => {
