@@ -61,7 +61,7 @@ export async function finishInterrupted(
       signal: gate.signal,
     });
     try {
-      const recovered = await recoverFirst(layout, state, gate, world);
+      const recovered = await recoverFirst(layout, state, { ...target, ...gate }, world);
       if (recovered === undefined) return nothing;
       const { done, findings, exitCode } = recovered;
       const status = findings.some((one) => one.code === 'left-stopped') ? 'stopped' : done.action;
