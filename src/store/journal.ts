@@ -41,6 +41,8 @@ export interface JournalService {
 /** What a recovery must know. Never a value. The names beside the files follow from `id`, so that none can be forged. */
 export interface Journal {
   version: 1;
+  /** The state folder that it was written in: in a copy of it, it would speak of files that are not the copy's. */
+  home: string;
   /** 16 random hex digits. */
   id: string;
   phase: Phase;
@@ -110,8 +112,9 @@ const isService = (value: unknown): boolean =>
 
 function isJournal(value: unknown): value is Journal {
   if (!isRecord(value) || value.version !== 1) return false;
-  const { id, phase, command, services, salt, backup, folders, files } = value;
+  const { home, id, phase, command, services, salt, backup, folders, files } = value;
   return (
+    isPath(home) &&
     typeof id === 'string' &&
     /^[0-9a-f]{16}$/.test(id) &&
     PHASES.some((known) => known === phase) &&

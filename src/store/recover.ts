@@ -1,6 +1,6 @@
 import { Exit, Failure } from '../model/failure.ts';
-import { type JournalService, type Phase, readJournal, removeJournal } from './journal.ts';
-import type { StateFolder } from './state.ts';
+import { type Journal, type JournalService, type Phase, readJournal, removeJournal } from './journal.ts';
+import { realOr, type StateFolder } from './state.ts';
 import { restoreFiles, sweepCommitted, sweepRolledBack } from './undo.ts';
 
 export interface Recovery {
@@ -18,9 +18,24 @@ export interface Recovery {
 
 const done = () => undefined;
 
+/** A journal names its files in full: in a copy of their folder it would undo what has been done in the first since. */
+function requireHome({ path }: StateFolder, { home }: Journal): void {
+  if (realOr(path) === home) return;
+  throw new Failure({
+    code: 'journal-moved',
+    exit: Exit.unknown,
+    message: `${path}: the journal of an interrupted command was written in ${home}; nothing was touched`,
+    remedy:
+      `Where the folder was moved: move it back, run \`comfyui-auth sync\` there, and move it again. Where this is a copy: ` +
+      'look at its files, put the old ones (`.NAME.*.old`) in place of the new, then remove journal.json.',
+    location: { path },
+  });
+}
+
 /**
  * Puts the files in order that an interrupted command left (reliability.md §2). The lock must be held. Throws a
- * Failure, here or in `finish`: exit 6 where not all can be put back, 5 where only the cleaning up failed, 3 for a damaged journal.
+ * Failure, here or in `finish`: exit 6 where not all can be put back, 5 where only the cleaning up failed, 3 for a
+ * journal that is damaged, or was written in another place.
  */
 export function recover(state: StateFolder): Recovery {
   const journal = readJournal(state);
@@ -41,6 +56,7 @@ export function recover(state: StateFolder): Recovery {
     return { action: 'none', files: [], services: [], finish: done };
   }
   const { phase, command } = journal;
+  requireHome(state, journal);
   const files = journal.files.map((file) => file.path);
   if (phase === 'COMMITTED') {
     const finish = () => sweepCommitted(state, journal);

@@ -23,7 +23,8 @@ export interface StateFolder {
   path: string;
 }
 
-function realOr(path: string): string {
+/** Where a path really leads; itself where nothing stands there. */
+export function realOr(path: string): string {
   return unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => realpathSync(path)) ?? resolve(path);
 }
 

@@ -17,7 +17,7 @@ import {
 } from './journal.ts';
 import { mountPoint, randomName, readBack } from './replace.ts';
 import { type StagedChange, stage } from './stage.ts';
-import type { StateFolder } from './state.ts';
+import { realOr, type StateFolder } from './state.ts';
 import { attempt, errnoOf } from './system-call.ts';
 import { notRestored, restoreFiles, sweepCommitted, sweepRolledBack } from './undo.ts';
 import { ignoring } from './write-new.ts';
@@ -37,7 +37,11 @@ export interface Transaction {
   apply(): void;
   /** Notes that a service may have read the new files. */
   markRestarted(): void;
-  /** Makes the change final and gives the set of old files that was kept; null where there was nothing to change. */
+  /**
+   * Makes the change final and gives the set of old files that was kept; null where there was nothing to change. On a
+   * Failure of exit 5 the old files are back; where the journal names services, they are the caller's to bring back
+   * before `forget`. Exit 6: the new files stand.
+   */
   commit(): { backup: string | null };
   /**
    * Puts the old files back after `apply`; a kill from here on is recovered as one before. Throws a Failure of exit 6
@@ -80,7 +84,7 @@ function requireNoJournal(state: StateFolder): void {
   });
 }
 
-function newJournal(changes: readonly CheckedChange[], meta: TransactionMeta): Journal {
+function newJournal(state: StateFolder, changes: readonly CheckedChange[], meta: TransactionMeta): Journal {
   const salt = randomName();
   const files = changes.map(({ path, content, old }): JournalFile => {
     const before = old && { digest: saltedDigest(salt, old.bytes), mode: old.mode, owner: old.owner };
@@ -89,7 +93,18 @@ function newJournal(changes: readonly CheckedChange[], meta: TransactionMeta): J
   const folders = [...new Set(changes.flatMap((change) => missingFolders(change.path)))];
   const { command, services = [], now = new Date() } = meta;
   const backup = newBackupId(now);
-  return { version: 1, id: randomName(), phase: 'STAGING', command, services, salt, backup, folders, files };
+  return {
+    version: 1,
+    home: realOr(state.path),
+    id: randomName(),
+    phase: 'STAGING',
+    command,
+    services,
+    salt,
+    backup,
+    folders,
+    files,
+  };
 }
 
 /** The changes with their names beside the files; both lists have one order. */
@@ -139,13 +154,16 @@ function open(state: StateFolder, changes: StagedChange[], start: Journal): Tran
   const restore = () => restoreFiles(journal);
   // The files are back. What could not be removed is named in the journal, and goes with the next command.
   const forget = () => ignoring(() => sweepRolledBack(state, journal));
+  // Services that were told to read the new files are not back yet: until then a kill is recovered.
+  const mayBeRead = () =>
+    (journal.phase === 'APPLIED' || journal.phase === 'RESTARTED') && journal.services.length > 0;
   const orRollBack = (steps: () => void) => {
     try {
       steps();
     } catch (error) {
       if (error instanceof Failure && error.exit === Exit.notRestored) throw error;
       restore();
-      forget();
+      if (!mayBeRead()) forget();
       throw asUndone(error);
     }
   };
@@ -176,6 +194,8 @@ function open(state: StateFolder, changes: StagedChange[], start: Journal): Tran
           advance('COMMITTED');
         } catch (error) {
           // The failed write may have come as far as the journal's place: a rollback under COMMITTED would end mixed.
+          const found = readJournal(state);
+          if (found === 'missing' || (found !== 'unreadable' && found.phase === phase)) throw error;
           try {
             advance(phase);
           } catch {
@@ -204,6 +224,6 @@ export function begin(
   requireNoJournal(state);
   const checked = changes.flatMap((change) => checkChange(change) ?? []);
   if (checked.length === 0) return nothingToDo;
-  const journal = newJournal(checked, meta);
+  const journal = newJournal(state, checked, meta);
   return open(state, withNames(checked, journal), journal);
 }
