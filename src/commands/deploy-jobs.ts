@@ -8,7 +8,7 @@ import type { RestartAction, ServiceDriver } from '../service/driver.ts';
 import type { Draft, DraftedService, Drafter } from './draft.ts';
 import { addressOf, type GateRequest } from './question.ts';
 import { deployedCredential } from './recovery.ts';
-import { Turns } from './renew.ts';
+import { RESTART_GRACE_MS, Turns } from './renew.ts';
 import type { RolloutJob } from './rollout.ts';
 import { driverOf } from './service-driver.ts';
 import type { World } from './world.ts';
@@ -20,9 +20,6 @@ export type RestartChoice = (typeof RESTART_CHOICES)[number];
 interface Request extends GateRequest {
   restart: RestartChoice;
 }
-
-/** Stopping a container may take its grace before the new one is made: that is not the gate's time. */
-const RESTART_GRACE_MS = 30_000;
 
 const mtimeOf = (path: string): Date | undefined => statSync(path, { throwIfNoEntry: false })?.mtime;
 
@@ -123,6 +120,7 @@ export async function jobsOf(
       service,
       driver,
       turns,
+      signal: request.signal,
       action: actionFor(service, changed, containers, request.restart),
       whenStale: !renewable ? 'none' : request.restart === 'restart' ? 'restart' : 'recreate',
       wasRunning: driver.name !== 'compose' || identity !== undefined,

@@ -1,8 +1,9 @@
-import { Exit, worstExit } from '../model/failure.ts';
+import { Exit, Failure, worstExit } from '../model/failure.ts';
 import type { Finding } from '../model/finding.ts';
 import { type Lock, waitForLock } from '../store/lock.ts';
 import { makeStateFolder, type StateFolder, stateFolder } from '../store/state.ts';
 import { begin, type Transaction } from '../store/transaction.ts';
+import { Aftermath } from './aftermath.ts';
 import { jobsOf, type RestartChoice } from './deploy-jobs.ts';
 import {
   type DeployedService,
@@ -47,6 +48,10 @@ class Deploy {
   readonly #drafter: Drafter;
   /** What was found open before anything was done, and ended: it has to be started again. */
   readonly #ended = new Map<string, Outcome>();
+  /** What a Failure must not keep quiet about. */
+  readonly #aftermath = new Aftermath();
+  /** How services stand whose files were put back. */
+  readonly #restored = new Map<RolloutJob, Restored>();
   /** Whether the lock is held. */
   #atWork = false;
 
@@ -111,6 +116,7 @@ class Deploy {
     );
     if (hopeless) return this.#result(draft, unprovenVerdict(outcomes), jobs, outcomes);
     for (const [job, one] of standings) if (one.wasOpen) this.#ended.set(job.service.name, one);
+    this.#aftermath.opened(outcomes);
     return undefined;
   }
 
@@ -119,9 +125,13 @@ class Deploy {
       return await this.#run();
     } catch (error) {
       const { signal } = this.#request;
-      throw signal?.aborted
-        ? interrupted(this.#drafter.layout.root, signal, this.#world, this.#atWork)
-        : error;
+      // Which files could not be put back is more than that it was interrupted.
+      const isLast = error instanceof Failure && error.exit === Exit.notRestored;
+      throw this.#aftermath.of(
+        signal?.aborted && !isLast
+          ? interrupted(this.#drafter.layout.root, signal, this.#world, this.#atWork)
+          : error,
+      );
     }
   }
 
@@ -142,6 +152,7 @@ class Deploy {
     this.#atWork = true;
     try {
       const recovered = await recoverFirst(layout, state, this.#request, this.#world);
+      if (recovered !== undefined) this.#aftermath.recovered(recovered);
       const result = await this.#locked(state);
       if (recovered === undefined) return result;
       // What was proven since is no longer amiss.
@@ -178,12 +189,25 @@ class Deploy {
     for (const job of jobs) job.restarted = () => transaction.markRestarted();
     const outcomes = await rollForward(jobs, this.#request, this.#world);
     if (!allProved(jobs, outcomes)) return this.#back(draft, transaction, jobs, outcomes);
-    const { backup } = transaction.commit();
+    let backup: string | null;
+    try {
+      backup = transaction.commit().backup;
+    } catch (error) {
+      // The old files stand, and services run that have read the new ones. Where they do not stand, the proof still holds.
+      if (error instanceof Failure && error.exit !== Exit.notRestored) {
+        await this.#back(draft, transaction, jobs, outcomes);
+        for (const [job, one] of this.#restored) this.#aftermath.back(job.service.name, one.asBefore);
+      }
+      throw error;
+    }
     const all = [...outcomes.values()];
     const renewed = backup !== null || all.some((one) => one.action !== 'none');
     const verdict: Verdict = {
       status: renewed ? 'deployed' : 'unchanged',
-      exitCode: all.some((one) => one.wasOpen) || this.#ended.size > 0 ? Exit.open : Exit.ok,
+      exitCode: worstExit([
+        all.some((one) => one.wasOpen) || this.#ended.size > 0 ? Exit.open : Exit.ok,
+        (await this.#stands()) ? Exit.ok : Exit.findings,
+      ]),
       findings: [
         ...(await this.#drafter.afterwards(draft)),
         ...proofFindings(this.#ended),
@@ -192,6 +216,16 @@ class Deploy {
       backup,
     };
     return this.#result(draft, verdict, jobs, outcomes);
+  }
+
+  /** Whether all holds what was proven: somebody may have written to a file while the gate was asking. */
+  async #stands(): Promise<boolean> {
+    try {
+      const { plan } = await this.#drafter.draft();
+      return plan.changes.length === 0 && plan.refusals.length === 0;
+    } catch {
+      return false;
+    }
   }
 
   /** Everything back: the files, then every service that may have read the new ones. */
@@ -204,13 +238,16 @@ class Deploy {
     const changed = transaction.files.length > 0;
     const untouched = [...outcomes.values()].every((one) => one.action === 'none');
     if (!changed && untouched) return this.#result(draft, unprovenVerdict(outcomes), jobs, outcomes);
+    this.#aftermath.opened(outcomes);
     try {
       transaction.restore();
     } catch (error) {
-      await endUnproven(outcomes);
+      for (const [{ service }, certain] of await endUnproven(outcomes)) {
+        this.#aftermath.ended(service.name, certain);
+      }
       throw error;
     }
-    const restored = new Map<RolloutJob, Restored>();
+    const restored = this.#restored;
     for (const [job, outcome] of outcomes) {
       // Nothing was changed that could be put back: what has been tried is all there is.
       const result = changed

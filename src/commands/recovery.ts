@@ -1,13 +1,13 @@
 import { isUsableHash } from '../model/bcrypt.ts';
 import type { Credential } from '../model/credential.ts';
 import { Exit, type ExitCode } from '../model/failure.ts';
-import type { Finding } from '../model/finding.ts';
+import { type Finding, finding } from '../model/finding.ts';
 import type { Layout, ServiceLayout } from '../model/layout.ts';
 import { recover } from '../store/recover.ts';
 import type { StateFolder } from '../store/state.ts';
 import { distinctValues, FileSnapshot, type Observation, observe } from './gather.ts';
 import type { GateRequest } from './question.ts';
-import { Turns } from './renew.ts';
+import { RESTART_GRACE_MS, standingOf, Turns } from './renew.ts';
 import { resolveCredential } from './resolve.ts';
 import { type Restored, rollBack, rollbackExit } from './rollout.ts';
 import { driverOf } from './service-driver.ts';
@@ -22,6 +22,15 @@ export interface Recovered {
 }
 
 const USUAL_GATE: GateRequest = { timeoutMs: 120_000, rounds: 3 };
+
+/** A process that nobody has just started answers at once, or not at all. */
+const STANDING_MS = 10_000;
+
+/** What may have read files that stand no longer, and cannot be made to read the old ones. */
+function unproven(name: string, reason: 'unnamed' | 'no-driver'): Restored {
+  const location = { path: name, kind: 'container' as const };
+  return { asBefore: false, findings: [finding('unproven', { service: name, location, args: { reason } })] };
+}
 
 /**
  * The credential by which a service with these files is known to answer: the one of its PASSWORD file or `.env`, which
@@ -52,10 +61,17 @@ async function bringBack(
   world: World,
 ): Promise<Restored> {
   const previous = () => deployedCredential(service, observe(service, new FileSnapshot()), world);
-  const driver = driverOf(service, root, world, gate.timeoutMs);
+  const driver = driverOf(service, root, world, gate.timeoutMs + RESTART_GRACE_MS);
+  const job = { service, driver, turns: new Turns(), signal: gate.signal };
+  if (driver.name === 'none') {
+    const brief = { ...gate, timeoutMs: Math.min(gate.timeoutMs, STANDING_MS) };
+    const outcome = await standingOf(job, await previous(), brief, world);
+    if (outcome.status === 'proved') return { outcome, asBefore: true, findings: [] };
+    const { findings, ...rest } = unproven(service.name, 'no-driver');
+    return { ...rest, outcome, findings: [...outcome.findings, ...findings] };
+  }
   // What the interrupted command had done to the container is not known: a new one reads everything anew.
-  const action = driver.name === 'none' ? ('none' as const) : ('recreate' as const);
-  return rollBack({ service, driver, turns: new Turns(), wasRunning, previous, action }, gate, world);
+  return rollBack({ ...job, wasRunning, previous, action: 'recreate' }, gate, world);
 }
 
 /**
@@ -66,19 +82,28 @@ async function bringBack(
 export async function recoverFirst(
   layout: Layout,
   state: StateFolder,
-  gate: Partial<GateRequest>,
+  gate: Partial<GateRequest> & { services?: readonly string[] },
   world: World,
 ): Promise<Recovered | undefined> {
   const recovery = recover(state);
   const { action, command = 'sync' } = recovery;
   if (action === 'none') return undefined;
-  const request = { ...USUAL_GATE, ...gate };
+  const { url, services = [], ...common } = { ...USUAL_GATE, ...gate };
+  // The address that was given is the one of the services that were meant.
+  const requestFor = ({ name }: ServiceLayout): GateRequest =>
+    url !== undefined && (services.includes(name) || layout.services.length === 1)
+      ? { ...common, url }
+      : common;
   const restored: Restored[] = [];
   for (const { name, running } of recovery.services) {
     const service = layout.services.find((one) => one.name === name);
-    if (service === undefined) continue;
     world.progress(`${name}: "${command}" was interrupted; its files are put back`);
-    restored.push(await bringBack(service, running, layout.root, request, world));
+    const back =
+      service === undefined
+        ? unproven(name, 'unnamed')
+        : await bringBack(service, running, layout.root, requestFor(service), world);
+    if (!back.asBefore) world.progress(`${name}: it is NOT as it was before`);
+    restored.push(back);
   }
   recovery.finish();
   const troubled = restored.some((one) => !one.asBefore || one.outcome?.wasOpen);

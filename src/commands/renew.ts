@@ -4,7 +4,7 @@ import { type Finding, finding } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import type { Check, ProbeReport, ProbeStatus } from '../probe/check.ts';
 import { type Container, identityOf } from '../service/container.ts';
-import type { RestartAction, ServiceDriver } from '../service/driver.ts';
+import { NotBegun, type RestartAction, type ServiceDriver } from '../service/driver.ts';
 import { ContainerWatch } from '../service/watch.ts';
 import { addressOf, ask, type GateRequest } from './question.ts';
 import type { World } from './world.ts';
@@ -28,6 +28,8 @@ export interface Job {
   turns: Turns;
   /** The process that ran when the command began, where that is known. */
   identity?: string | undefined;
+  /** Ends the whole command. */
+  signal?: AbortSignal | undefined;
   /** Hears that it was made to read its files, before it is asked. */
   restarted?(): void;
 }
@@ -47,6 +49,29 @@ export interface Outcome {
   stopped?: boolean;
   /** The restart failed, and the process of before still runs. */
   untouched?: boolean;
+}
+
+/** Stopping a container may take its grace before the new one is made: that is not the gate's time. */
+export const RESTART_GRACE_MS = 30_000;
+
+/** How long a stop may go on when the command itself is ended: it has two seconds in all. */
+const LAST_MOMENT_MS = 1_000;
+
+/** Ends a service; gives whether it has certainly ended. A signal that ends the command leaves it a moment. */
+export async function end({ driver, signal }: Pick<Job, 'driver' | 'signal'>): Promise<boolean> {
+  const cut = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    timer = setTimeout(() => cut.abort(), LAST_MOMENT_MS);
+  };
+  if (signal?.aborted) begin();
+  signal?.addEventListener('abort', begin, { once: true });
+  try {
+    return await driver.stop(cut.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', begin);
+  }
 }
 
 /** What is known of a service that was not asked. */
@@ -80,7 +105,7 @@ async function proof(
   world: World,
   watch?: ContainerWatch,
 ): Promise<Omit<Outcome, 'action'>> {
-  const { service, driver } = job;
+  const { service } = job;
   const url = addressOf(service, request);
   const identity = watch && ((sure: boolean) => watch.identity(sure));
   let report: ProbeReport;
@@ -94,7 +119,7 @@ async function proof(
   }
   const open = report.status === 'open';
   // Before anything else: every moment more, anyone may come in.
-  const stopped = open ? await driver.stop() : undefined;
+  const stopped = open ? await end(job) : undefined;
   // Where nothing is known to restart it, another deploy would be no remedy.
   const manual = service.restart.driver === 'none' && { manual: true };
   const findings = report.findings.map(({ code, args }) => {
@@ -115,10 +140,10 @@ async function proof(
 }
 
 /** Whether the process of before still runs. Does not throw. */
-async function isUntouched({ driver, identity }: Job): Promise<boolean> {
+async function isUntouched({ driver, identity, signal }: Job): Promise<boolean> {
   if (identity === undefined) return false;
   try {
-    return identityOf(await driver.containers()) === identity;
+    return identityOf(await driver.containers(signal)) === identity;
   } catch {
     return false;
   }
@@ -146,7 +171,8 @@ export async function renew(
       request.signal?.throwIfAborted();
       if (!(error instanceof Failure)) throw error;
       const findings = [failureFinding(error, service)];
-      return { ...unasked(findings), action, status: 'down', untouched: await isUntouched(job) };
+      const untouched = error instanceof NotBegun || (await isUntouched(job));
+      return { ...unasked(findings), action, status: 'down', untouched };
     }
   }
   if (action !== 'none') job.restarted?.();

@@ -3,7 +3,7 @@ import { asFailure, Exit, type ExitCode, worstExit } from '../model/failure.ts';
 import { type Finding, finding } from '../model/finding.ts';
 import type { RestartAction } from '../service/driver.ts';
 import type { GateRequest } from './question.ts';
-import { failureFinding, type Job, type Outcome, renew, standingOf, unasked } from './renew.ts';
+import { end, failureFinding, type Job, type Outcome, renew, standingOf, unasked } from './renew.ts';
 import type { World } from './world.ts';
 
 /** A service of a deploy. */
@@ -85,14 +85,16 @@ export type RollbackJob = Job &
 
 /** How a service goes back: one that was ended by force comes back as a new container only. */
 export function rollbackJob(job: RolloutJob, outcome: Outcome): RollbackJob {
-  const { service, driver, turns, wasRunning, previous } = job;
+  const { service, driver, turns, signal, wasRunning, previous } = job;
   const action = outcome.stopped === undefined ? outcome.action : 'recreate';
-  return { service, driver, turns, wasRunning, previous, action, untouched: outcome.untouched };
+  return { service, driver, turns, signal, wasRunning, previous, action, untouched: outcome.untouched };
 }
 
 /** Ends a service for good. `certain` tells whether it is known to have ended. */
 async function leaveStopped(job: Job, outcome?: Outcome): Promise<{ certain: boolean; finding: Finding }> {
-  const certain = outcome?.stopped ?? (await job.driver.stop());
+  const certain = outcome?.stopped ?? (await end(job));
+  // What ends the command leaves the journal: the next one goes on with it.
+  job.signal?.throwIfAborted();
   const { name } = job.service;
   const severity = certain ? 'error' : 'critical';
   const location = { path: name, kind: 'container' as const };
@@ -107,6 +109,7 @@ async function leaveStopped(job: Job, outcome?: Outcome): Promise<{ certain: boo
  * One that cannot be proven is left stopped, unless it is known to be closed. Rejects where the signal is aborted.
  */
 export async function rollBack(job: RollbackJob, request: GateRequest, world: World): Promise<Restored> {
+  request.signal?.throwIfAborted();
   if (!job.wasRunning) {
     const { certain, finding } = await leaveStopped(job);
     return { asBefore: certain, findings: certain ? [] : [finding] };
@@ -142,11 +145,19 @@ export async function settle(job: RolloutJob, outcome: Outcome): Promise<Restore
   return { asBefore, findings: asBefore ? [] : [finding] };
 }
 
-/** Ends what may have read new files that could not be taken back, unless it is known to be closed. Does not throw. */
-export async function endUnproven(outcomes: Outcomes): Promise<void> {
-  for (const [job, { status, stopped }] of outcomes) {
-    if (status !== 'refused' && stopped !== true) await job.driver.stop();
-  }
+/**
+ * Ends what may have read new files that could not be taken back, unless it is known to be closed; gives of each such
+ * service whether it has certainly ended. Does not throw.
+ */
+export async function endUnproven(outcomes: Outcomes): Promise<Map<RolloutJob, boolean>> {
+  const isLoose = ({ status, action, wasOpen }: Outcome) =>
+    status !== 'refused' && (action !== 'none' || wasOpen);
+  const loose = [...outcomes].filter(([, one]) => isLoose(one));
+  return new Map(
+    await Promise.all(
+      loose.map(async ([job, { stopped }]) => [job, stopped === true || (await end(job))] as const),
+    ),
+  );
 }
 
 /** The exit code of services that were put back: 6 where one is not as before, 4 where any was open. */

@@ -49,6 +49,7 @@ const FINDINGS = {
   'container-restarting': 'error',
   'restart-failed': 'error',
   'left-stopped': 'error',
+  unproven: 'error',
   'stale-process': 'error',
   'container-env-drift': 'error',
   'mount-elsewhere': 'error',

@@ -9,6 +9,7 @@ type ServiceCode =
   | 'container-restarting'
   | 'restart-failed'
   | 'left-stopped'
+  | 'unproven'
   | 'stale-process'
   | 'container-env-drift'
   | 'mount-elsewhere'
@@ -91,6 +92,13 @@ export const serviceWords: WordTable<ServiceCode> = {
       args.certain === true
         ? `comfyui-auth deploy${root}${service}   # when the cause is mended: starts it, and proves it`
         : 'stop it by hand, at once',
+  }),
+  unproven: ({ path, args, root }) => ({
+    message:
+      args.reason === 'unnamed'
+        ? `${path}: it may run with files that were put back since, and the layout no longer names it`
+        : `${path}: it may run with files that were put back since, and nothing says how it is restarted`,
+    remedy: `comfyui-auth probe${root}   # after you have restarted ${path} by hand`,
   }),
   'stale-process': ({ path, service, root }) => ({
     message: `the server was started before ${path} was changed: it still holds the old credential`,

@@ -3,7 +3,7 @@ import type { RestartDriver } from '../model/layout.ts';
 import type { ProcessPort } from '../platform/process.ts';
 import { runBounded } from './bounded.ts';
 import type { Container } from './container.ts';
-import type { RestartAction, ServiceDriver } from './driver.ts';
+import { NotBegun, type RestartAction, type ServiceDriver } from './driver.ts';
 import { type Hide, howItEnded } from './said.ts';
 
 export interface CommandDeps {
@@ -36,7 +36,9 @@ export class CommandDriver implements ServiceDriver {
     const ran = await this.#run(this.#layout.command, signal);
     if (ran.code === 0) return;
     const ending = howItEnded(ran, this.#deps.timeoutMs, this.#deps.hide);
-    throw new Failure({
+    // An errno: there is no such program, or it cannot be run.
+    const begun = ran.code !== null || !/^E[A-Z]+$/.test(ran.failure ?? '');
+    throw new (begun ? Failure : NotBegun)({
       code: 'restart-failed',
       exit: Exit.rolledBack,
       message: `the command that restarts the service, ${this.#layout.command[0]}, ${ending}`,
@@ -44,9 +46,15 @@ export class CommandDriver implements ServiceDriver {
     });
   }
 
-  async stop(): Promise<boolean> {
+  async stop(signal?: AbortSignal): Promise<boolean> {
     const { stop } = this.#layout;
-    return stop !== undefined && (await this.#run(stop)).code === 0;
+    if (stop === undefined) return false;
+    try {
+      return (await this.#run(stop, signal)).code === 0;
+    } catch {
+      // Cut off: then nothing is certain.
+      return false;
+    }
   }
 
   #run([program = '', ...args]: readonly string[], signal?: AbortSignal) {

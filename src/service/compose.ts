@@ -69,8 +69,9 @@ export class ComposeDriver implements ServiceDriver {
     }
   }
 
-  async stop(): Promise<boolean> {
-    const signal = AbortSignal.timeout(Math.min(this.#deps.timeoutMs, STOP_MS));
+  async stop(cut?: AbortSignal): Promise<boolean> {
+    const late = AbortSignal.timeout(Math.min(this.#deps.timeoutMs, STOP_MS));
+    const signal = cut === undefined ? late : AbortSignal.any([late, cut]);
     try {
       // What is known is ended before anything is asked: each question costs the start of a program.
       await this.#docker.kill(this.#ids, signal);

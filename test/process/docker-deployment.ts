@@ -79,6 +79,12 @@ export class DockerDeployment {
     await this.#start(this.content ?? said ?? 'good');
   }
 
+  /** Puts another server in the place of the one that runs, as a change inside of the container would. */
+  async become(content: Content): Promise<void> {
+    await this.#end();
+    await this.#start(content);
+  }
+
   async #start(content: Content): Promise<void> {
     if (content === 'good') {
       const comfyuiDir = this.path('workspace');

@@ -1,0 +1,20 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What an ended command must not leave in a deployment: temporary files, kept files, a journal, half a backup. */
+export function tracesIn(root: string): string[] {
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
+  const state = join(root, '.comfyui-auth');
+  return names.filter((name) => {
+    const path = join(root, name);
+    if (/\.[0-9a-f]{16}\.(?:old|new)$/.test(name) || /journal\.(?:json|new)$/.test(name)) return true;
+    if (path === join(state, 'lock')) return statSync(path).size > 0;
+    return join(path, '..') === join(state, 'backups') && !existsSync(join(path, 'manifest.json'));
+  });
+}
+
+/** The names of the sets of old files that are kept. */
+export function backupsIn(root: string): string[] {
+  const folder = join(root, '.comfyui-auth', 'backups');
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
