@@ -64,9 +64,8 @@ async function fail(failure: Failure): Promise<void> {
   if (core.getInput('summary') !== 'false') await writeSummary(failureSummary(command, failure));
 }
 
-/** Whether the step came to an end of its own: then there is nothing for the program that comes after the job. */
-const isOwnEnd = ({ code, exit }: Failure) =>
-  code !== 'interrupted' && code !== 'internal' && exit !== Exit.notRestored;
+/** Whether a step that failed so has left nothing to the program that comes after the job. */
+const isTidy = ({ code, exit }: Failure) => code !== 'internal' && exit !== Exit.notRestored;
 
 async function step(): Promise<void> {
   const cancellation = listenForCancellation();
@@ -78,7 +77,7 @@ async function step(): Promise<void> {
   } catch (error) {
     const failure = asFailure(error);
     await fail(failure);
-    if (isOwnEnd(failure)) remember('ended');
+    if (isTidy(failure)) remember('ended');
   }
 }
 

@@ -2,7 +2,7 @@ import * as core from '@actions/core';
 
 /**
  * How far the step got, as its two programs, which are one file, tell each other through the runner: nothing before
- * the main one; `begun` when it was cut off; `ended` when it came to an end of its own, and has said all there is.
+ * the main one; `begun` when it was cut off; `ended` when it has left nothing, and has said all there is.
  */
 export type Phase = '' | 'begun' | 'ended';
 

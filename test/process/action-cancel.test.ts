@@ -107,17 +107,22 @@ describe('a job that is cancelled', () => {
     const before = service.files;
     const first = runner.begin(inputs(service), MUTE);
     await first.heard(IN_THE_GATE);
-    const [behind, short] = [aRunner(), inputs(service, { timeout: '1s' })];
+    const behind = aRunner();
     const second = behind.begin(inputs(service), MUTE);
     await second.heard('waiting: ');
     const ran = await end(second, 'SIGINT');
     expect(ran.outputs).toMatchObject({ 'exit-code': '3', changed: 'false' });
     expect(ran.log).toMatch(/^::error::ended by SIGINT .*; this run has changed no file/m);
-    // The journal is that of the first one, which is still at work.
-    const after = behind.post(short, MUTE);
+    expect(behind.post(inputs(service), MUTE)).toMatchObject(silent);
+
+    const third = behind.begin(inputs(service), MUTE);
+    await third.heard('waiting: ');
+    await end(third, 'SIGKILL');
+    // Nobody has said what it left. The journal is that of the first one, which is still at work.
+    const after = behind.post(inputs(service, { timeout: '1s' }), MUTE);
     expect([after.code, after.stderr]).toEqual([0, '']);
     expect(after.log).toMatch(/^waiting: .*: held by process \d+, deploy$/m);
-    expect(after.log).toMatch(/^::warning::.*: held by process \d+, deploy%0A→ /m);
+    expect(after.log).toMatch(/^::warning.*::.*: held by process \d+, deploy%0A→ /m);
     expect(existsSync(journal(service))).toBe(true);
     await end(first, 'SIGINT');
     expectBack(runner, service, before);
