@@ -77,6 +77,20 @@ describe('a job that is killed', () => {
     expectBack(runner, service, before);
   });
 
+  it('can be cancelled in the next run, though that hears of no signal', async () => {
+    const service = await stage();
+    const before = service.files;
+    await killed(service);
+    service.write('always', 'mute');
+    const sync = runner.begin({ command: 'sync', root: service.root });
+    await sync.heard(IN_THE_GATE);
+    const ran = await end(sync, 'SIGINT');
+    expect([ran.code, ran.outputs['exit-code']]).toEqual([1, '6']);
+    expect(ran.log).toMatch(/^::error::ended by SIGINT .* in the middle/m);
+    service.write('always', 'good');
+    expectBack(runner, service, before);
+  });
+
   // Ends the process itself in front of the nth rename, as a kill would.
   const bomb = `const fs = require('node:fs'); const { renameSync } = fs; let left = +process.env.RENAMES;
 fs.renameSync = (...names) => { if (left-- <= 0) process.kill(process.pid, 'SIGKILL'); return renameSync(...names); };`;
