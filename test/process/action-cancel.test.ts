@@ -84,7 +84,7 @@ describe('a job that is cancelled', () => {
   it('while a server that was found open is being stopped, and that hangs, ends in time all the same', async () => {
     const service = await stage();
     const before = service.files;
-    const hang = `require('fs').writeFileSync(process.argv[1], 'x'); setInterval(() => undefined, 1e6)`;
+    const hang = `require('fs').writeFileSync(process.argv[1], String(process.pid)); setInterval(() => undefined, 1e6)`;
     const stop = JSON.stringify([process.execPath, '-e', hang, service.path('stopping')]);
     const layout = service.read('comfyui-auth.yml');
     service.write(
@@ -99,6 +99,7 @@ describe('a job that is cancelled', () => {
     const ran = await ending;
     expect([ran.code, ran.outputs['exit-code']]).toEqual([1, '6']);
     expect(ran.log).toMatch(/^::error::ended by SIG\w+ \(the job was cancelled\) in the middle/m);
+    await gone(Number(service.read('stopping')));
     expectBack(runner, service, before);
   });
 
