@@ -15,10 +15,14 @@ if (told !== null && isMainThread && process.argv[1]?.endsWith('.cjs')) {
   const { appendFileSync, openSync, readFileSync } = fs;
   const names = new Map();
   let step = 0;
+  let begun = false;
   const meet = (label) => {
+    begun ||= new RegExp(told.from ?? '').test(label);
+    if (!begun) return;
     step += 1;
     appendFileSync(told.record, label + '\\n');
-    const hit = told.at !== undefined ? step === told.at || (told.on && step > told.at) : new RegExp(told.match).test(label);
+    const named = told.match !== undefined && new RegExp(told.match).test(label);
+    const hit = named || step === told.at || (told.on && step > told.at);
     if (!hit) return;
     if (told.errno === undefined) process.kill(process.pid, 'SIGKILL');
     throw Object.assign(new Error(told.errno), { code: told.errno });
@@ -79,6 +83,8 @@ if (told !== null && isMainThread && process.argv[1]?.endsWith('.cjs')) {
 /** Where the program is broken: the step that counts as `at`, or the steps whose label matches. */
 export interface Break {
   at?: number;
+  /** The first step that counts: what comes before it is not always the same. */
+  from?: string;
   /** All steps after `at` too. */
   on?: boolean;
   match?: string;
@@ -100,7 +106,7 @@ export class BreakIn {
   }
 
   /** The environment of a program that is to be broken; without a point it is only recorded. */
-  env(point: Break = { match: '^$' }): Record<string, string> {
+  env(point: Break = {}): Record<string, string> {
     writeFileSync(this.#record, '');
     const told = { root: `${this.#root}/`, record: this.#record, ...point };
     return { NODE_OPTIONS: `--require ${this.#preload}`, BREAK_IN: JSON.stringify(told) };

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What an ended command must not leave in a deployment: temporary files, kept files, a journal, half a backup. */
@@ -8,7 +8,6 @@ export function tracesIn(root: string): string[] {
   return names.filter((name) => {
     const path = join(root, name);
     if (/\.[0-9a-f]{16}\.(?:old|new)$/.test(name) || /journal\.(?:json|new)$/.test(name)) return true;
-    if (path === join(state, 'lock')) return statSync(path).size > 0;
     return join(path, '..') === join(state, 'backups') && !existsSync(join(path, 'manifest.json'));
   });
 }
