@@ -88,10 +88,17 @@ async function main(): Promise<void> {
   if (now === 'begun') await post(actionWorld, listenForCancellation());
 }
 
+let givingUp = false;
+
+/** What nobody caught must neither print a stack nor end the process before it is said. What follows is no news. */
+function giveUp(error: unknown): void {
+  if (givingUp) return;
+  givingUp = true;
+  fail(asFailure(error)).finally(leave);
+}
+
 if (!servesBcrypt()) {
   outliveListeners();
-  // What nobody caught must neither print a stack nor end the process before it is said.
-  for (const event of ['uncaughtException', 'unhandledRejection'])
-    process.on(event, (error) => void fail(asFailure(error)).finally(leave));
+  for (const event of ['uncaughtException', 'unhandledRejection']) process.on(event, giveUp);
   main().finally(leave);
 }
