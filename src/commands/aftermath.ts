@@ -32,6 +32,14 @@ export class Aftermath {
     this.#notes.set(service, { words: `${before}${end}`, exit: Exit.notRestored });
   }
 
+  /** A service that goes on with the new files. */
+  stays(service: string): void {
+    this.#notes.set(service, {
+      words: 'runs with the new files, and was proven on them',
+      exit: Exit.notRestored,
+    });
+  }
+
   /** A service that was brought back onto the old files. */
   back(service: string, asBefore: boolean): void {
     const words = asBefore

@@ -6,6 +6,7 @@ import type { RestartAction } from '../service/driver.ts';
 import type { SyncedService } from './draft.ts';
 import type { Recovered } from './recovery.ts';
 import type { Outcome } from './renew.ts';
+import { type Restored, rollbackExit } from './rollout.ts';
 
 /** One service of a deploy (contract.md, JSON, `deploy`). */
 export interface DeployedService extends SyncedService {
@@ -78,5 +79,39 @@ export function unprovenVerdict(outcomes: ReadonlyMap<unknown, Outcome>): Verdic
     status: stopped ? 'stopped' : 'failed',
     exitCode: worstExit(codes),
     findings: proofFindings(outcomes),
+  };
+}
+
+type Stages = readonly ReadonlyMap<unknown, Outcome>[];
+
+const wasOpenIn = (stages: Stages) => stages.some((one) => [...one.values()].some((two) => two.wasOpen));
+
+/**
+ * The end where every service has given its proof. `stages`: what was found before, and what came of the restarts;
+ * `stands`: the files hold what was proven, still.
+ */
+export function provenVerdict(
+  stages: Stages,
+  { backup, stands, remaining }: { backup: string | null; stands: boolean; remaining: Finding[] },
+): Verdict {
+  const renewed = stages.some((one) => [...one.values()].some((two) => two.action !== 'none'));
+  return {
+    status: renewed || backup !== null ? 'deployed' : 'unchanged',
+    exitCode: worstExit([wasOpenIn(stages) ? Exit.open : Exit.ok, stands ? Exit.ok : Exit.findings]),
+    findings: [...remaining, ...stages.flatMap(proofFindings)],
+    backup,
+  };
+}
+
+/** The end where something was not proven, and the services were brought back, with the files where those had changed. */
+export function backVerdict(stages: Stages, restored: readonly Restored[], changed: boolean): Verdict {
+  const asBefore = restored.every((one) => one.asBefore);
+  const stopped = restored.some(
+    (one) => !one.asBefore && one.findings.some((two) => two.code === 'left-stopped'),
+  );
+  return {
+    status: stopped ? 'stopped' : asBefore && changed ? 'rolled-back' : 'failed',
+    exitCode: rollbackExit(restored, wasOpenIn(stages)),
+    findings: [...stages.flatMap(proofFindings), ...restored.flatMap((one) => one.findings)],
   };
 }

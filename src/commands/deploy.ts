@@ -6,10 +6,12 @@ import { begin, type Transaction } from '../store/transaction.ts';
 import { Aftermath } from './aftermath.ts';
 import { jobsOf, type RestartChoice } from './deploy-jobs.ts';
 import {
+  backVerdict,
   type DeployedService,
   type DeployResult,
   deployedService,
   proofFindings,
+  provenVerdict,
   unprovenVerdict,
   type Verdict,
 } from './deploy-result.ts';
@@ -26,7 +28,6 @@ import {
   type Restored,
   type RolloutJob,
   rollBack,
-  rollbackExit,
   rollbackJob,
   rollForward,
   settle,
@@ -193,28 +194,18 @@ class Deploy {
     try {
       backup = transaction.commit().backup;
     } catch (error) {
-      // The old files stand, and services run that have read the new ones. Where they do not stand, the proof still holds.
-      if (error instanceof Failure && error.exit !== Exit.notRestored) {
-        await this.#back(draft, transaction, jobs, outcomes);
-        for (const [job, one] of this.#restored) this.#aftermath.back(job.service.name, one.asBefore);
+      // Where the new files stand, what was proven on them goes on; else it goes back with the files.
+      if (error instanceof Failure && error.exit === Exit.notRestored) {
+        for (const { service } of jobs) this.#aftermath.stays(service.name);
+        throw error;
       }
+      await this.#back(draft, transaction, jobs, outcomes);
+      for (const [job, one] of this.#restored) this.#aftermath.back(job.service.name, one.asBefore);
       throw error;
     }
-    const all = [...outcomes.values()];
-    const renewed = backup !== null || all.some((one) => one.action !== 'none');
-    const verdict: Verdict = {
-      status: renewed ? 'deployed' : 'unchanged',
-      exitCode: worstExit([
-        all.some((one) => one.wasOpen) || this.#ended.size > 0 ? Exit.open : Exit.ok,
-        (await this.#stands()) ? Exit.ok : Exit.findings,
-      ]),
-      findings: [
-        ...(await this.#drafter.afterwards(draft)),
-        ...proofFindings(this.#ended),
-        ...proofFindings(outcomes),
-      ],
-      backup,
-    };
+    const stands = await this.#stands();
+    const remaining = await this.#drafter.afterwards(draft);
+    const verdict = provenVerdict([this.#ended, outcomes], { backup, stands, remaining });
     return this.#result(draft, verdict, jobs, outcomes);
   }
 
@@ -256,21 +247,7 @@ class Deploy {
       restored.set(job, result);
     }
     transaction.forget();
-    const backs = [...restored.values()];
-    const wasOpen = this.#ended.size > 0 || [...outcomes.values()].some((one) => one.wasOpen);
-    const asBefore = backs.every((one) => one.asBefore);
-    const stopped = backs.some(
-      (one) => !one.asBefore && one.findings.some((two) => two.code === 'left-stopped'),
-    );
-    const verdict: Verdict = {
-      status: stopped ? 'stopped' : asBefore && changed ? 'rolled-back' : 'failed',
-      exitCode: rollbackExit(backs, wasOpen),
-      findings: [
-        ...proofFindings(this.#ended),
-        ...proofFindings(outcomes),
-        ...backs.flatMap((one) => one.findings),
-      ],
-    };
+    const verdict = backVerdict([this.#ended, outcomes], [...restored.values()], changed);
     return this.#result(draft, verdict, jobs, outcomes, restored);
   }
 }
