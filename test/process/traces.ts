@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What an ended command must not leave in a deployment: temporary files, kept files, a journal, half a backup. */
@@ -16,4 +16,17 @@ export function tracesIn(root: string): string[] {
 export function backupsIn(root: string): string[] {
   const folder = join(root, '.comfyui-auth', 'backups');
   return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** Every entry below a folder with its bytes, mode, time and inode; folders without their times. */
+export function photograph(root: string): Record<string, string> {
+  const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+  return Object.fromEntries(
+    entries.map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const { mtimeNs, mode, ino } = lstatSync(path, { bigint: true });
+      const file = entry.isFile() ? ` ${mtimeNs} ${readFileSync(path).toString('base64')}` : '';
+      return [path.slice(root.length), `${ino} ${mode}${file}`];
+    }),
+  );
 }
