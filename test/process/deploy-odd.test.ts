@@ -59,6 +59,20 @@ describe('a command that restarts', () => {
     expect(tracesIn(service.root)).toEqual([]);
   });
 
+  it('and fails when it has done so is called again on the way back: the process has read the new files', async () => {
+    const service = await scripted('true');
+    service.write('.env', `${service.read('.env')}EXTRA=old\n`);
+    const before = service.files;
+    const [, words = ''] = /exec (.*)/.exec(service.read('restart.sh')) ?? [];
+    service.write('restart.sh', `cp .env seen\n${words}\n! grep -q EXTRA=.*new .env\n`);
+    // The credential is the same: the process of the new files would be proven with the old ones, too.
+    const ran = service.deploy({ EXTRA: 'new' }, '--variable', 'EXTRA');
+    expect([ran.code, ran.json.status]).toEqual([5, 'rolled-back']);
+    expect(service.files).toEqual(before);
+    expect(service.read('seen')).toBe(before.env);
+    expect(service.run('probe', {}).code).toBe(0);
+  });
+
   it('tells no secret, in no spelling, whatever it says of them', async () => {
     const odd = `${freshSecret()}"$\\#%= ::error::x##[group]`;
     const service = await scripted('true');
