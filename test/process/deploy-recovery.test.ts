@@ -1,5 +1,7 @@
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Secret } from '../../src/model/secret.ts';
+import { derivedForms } from '../../src/platform/redact.ts';
 import { type Break, BreakIn } from './breakpoints.ts';
 import { found, freshSecret } from './deployment.ts';
 import { DockerDeployment, SERVICE } from './docker-deployment.ts';
@@ -15,12 +17,15 @@ afterEach(async () => {
 const inTheGate: Break = { match: '^request' };
 
 /** A deployment whose deploy was killed: its files are new, and its service has read them. */
-async function killed(point = inTheGate): Promise<{ one: DockerDeployment; before: string[] }> {
+async function killed(
+  point = inTheGate,
+  password = freshSecret(),
+): Promise<{ one: DockerDeployment; before: string[] }> {
   const one = await DockerDeployment.make();
   deployments.push(one);
   const before = one.files;
   const broken = new BreakIn(one.root, one.docker.folder);
-  const ran = await one.deploy({ COMFYUI_PASSWORD: freshSecret(), ...broken.env(point) });
+  const ran = await one.deploy({ COMFYUI_PASSWORD: password, ...broken.env(point) });
   expect(ran.code).toBeNull();
   expect(one.files).not.toEqual(before);
   return { one, before };
@@ -117,5 +122,37 @@ describe('a journal that is not where it was written', () => {
     }
     expect(one.files).toEqual(after);
     expect(existsSync(journal)).toBe(true);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'belongs to another user: nothing that it names is touched',
+    async () => {
+      const { one } = await killed();
+      const after = one.files;
+      const journal = one.path('.comfyui-auth/journal.json');
+      chownSync(journal, 1000, 1000);
+      for (const command of ['sync', 'deploy']) {
+        const ran = await one.run(command, {});
+        expect([ran.code, ran.json.error.code]).toEqual([3, 'journal-unreadable']);
+      }
+      expect(one.files).toEqual(after);
+      chownSync(journal, 0, 0);
+      expect((await one.run('sync', {})).json.recovered.action).toBe('rolled-back');
+    },
+  );
+
+  it('holds no secret, in no spelling; nor does what other programs are given', async () => {
+    const odd = `${freshSecret()}"$\\#%= ::error::x##[g]`;
+    const { one } = await killed(inTheGate, odd);
+    const bearer = one.files[1]?.split('\n')[0] ?? '';
+    const journal = one.read('.comfyui-auth/journal.json');
+    const given = one.docker.calls().map((call) => JSON.stringify(call));
+    const names = readdirSync(one.root, { recursive: true, encoding: 'utf8' });
+    const ran = await one.run('sync', {});
+    const text = [journal, ...given, ...names, ran.stdout, ran.stderr].join('\n');
+    for (const secret of [odd, bearer, one.password, one.bearer]) {
+      for (const form of derivedForms(new Secret(secret))) expect(text).not.toContain(form);
+    }
+    expect(names.some((name) => name.endsWith('.old'))).toBe(true);
   });
 });
