@@ -2,32 +2,19 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ChildProcess } from 'node:child_process';
 import { subscribe } from 'node:diagnostics_channel';
 import { accessSync, constants, existsSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { exec } from '@actions/exec';
 import type { Owner } from '../model/layout.ts';
+import { cutOff, DRAIN_MS, isImpossible, letGo, Output } from '../platform/child-output.ts';
 import { killTree } from '../platform/kill-tree.ts';
 import type { ProcessOptions, ProcessPort, ProcessResult } from '../platform/process.ts';
-
-const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-
-/** Collects chunks up to a bound; what lies beyond is dropped. */
-class Output {
-  readonly #chunks: Buffer[] = [];
-  #size = 0;
-
-  readonly add = (chunk: Buffer): void => {
-    if (this.#size < MAX_OUTPUT_BYTES) this.#chunks.push(chunk);
-    this.#size += chunk.length;
-  };
-
-  get text(): string {
-    return Buffer.concat(this.#chunks).toString('utf8');
-  }
-}
 
 /** A program of @actions/exec, which gives nobody the process: Node announces each that is made. */
 class Program {
   /** Why there is no exit code. */
   failure: string | undefined;
+  /** What it has started is meant to stay from then on. */
+  hasEnded = false;
   #child: ChildProcess | undefined;
   #killed = false;
   readonly #hasInput: boolean;
@@ -39,10 +26,12 @@ class Program {
   /** Takes the process while it is being made: it has no streams yet. */
   announced(child: ChildProcess): void {
     this.#child = child;
+    this.#catchThrow(child);
     child.once('error', (error: NodeJS.ErrnoException) => {
-      this.failure = error.code ?? error.name;
+      this.failure ??= error.code ?? error.name;
     });
     child.once('exit', (_code, signal) => {
+      this.hasEnded = true;
       this.failure ??= signal ?? undefined;
     });
     child.once('spawn', () => {
@@ -53,12 +42,34 @@ class Program {
     });
   }
 
-  /** Ends it for certain, and what it has started; nothing waits for who still holds its output open. */
+  /** What Node throws, e.g. for too many words, @actions/exec catches nowhere, and it would wait for ever. */
+  #catchThrow(child: ChildProcess): void {
+    const making = child as ChildProcess & { spawn(options: unknown): unknown };
+    const spawn = making.spawn;
+    making.spawn = (options) => {
+      try {
+        return spawn.call(child, options);
+      } catch (error) {
+        child.stdin = new PassThrough();
+        process.nextTick(() => child.emit('error', error));
+        return undefined;
+      }
+    };
+  }
+
+  /** Ends it for certain, and what it has started, unless it has ended; nothing waits for who holds its output open. */
   kill(): void {
+    if (this.hasEnded) return;
     this.#killed = true;
-    killTree(this.#child?.pid);
-    this.#child?.stdout?.destroy();
-    this.#child?.stderr?.destroy();
+    if (this.#child === undefined) return;
+    killTree(this.#child.pid);
+    cutOff(this.#child);
+  }
+
+  /** Resolves where what has come is read; nothing keeps this process alive for it any more. */
+  async settled(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#child !== undefined) letGo(this.#child);
   }
 }
 
@@ -114,12 +125,14 @@ async function runProgram(
     // Its type knows no `null`, which is what a killed program gives.
     const code: number | null = await exec(quoted(tool), words, {
       silent: true,
+      delay: DRAIN_MS,
       ignoreReturnCode: true,
       listeners: { stdout: stdout.add, stderr: stderr.add },
       ...(input !== undefined && input !== '' && { input: Buffer.from(input) }),
       ...(cwd !== undefined && { cwd }),
       ...(env !== undefined && { env: env as Record<string, string> }),
     });
+    await program.settled();
     if (code === null) return ended(null, program.failure);
     const refused = refusedAs(user, code, stderr.text);
     return refused === undefined ? ended(code) : { code: null, stdout: '', stderr: '', failure: refused };
@@ -131,19 +144,21 @@ async function runProgram(
 
 /**
  * The process port of the action: @actions/exec, silent, so that no argument and no output reaches the log. Ends as
- * `nodeProcess` does, with the same failures; an end by force waits for nobody who holds the program's output open.
+ * `nodeProcess` does, with the same failures.
  */
 export const actionProcess: ProcessPort = {
   run(command, args, options = {}) {
     const { user, timeoutMs, signal, input } = options;
     const result = (failure: string) => ({ code: null, stdout: '', stderr: '', failure });
     if (signal?.aborted) return Promise.resolve(result('ABORT_ERR'));
+    if (isImpossible(command, args, options)) return Promise.resolve(result('EINVAL'));
     if (user !== undefined && process.geteuid?.() !== 0) return Promise.resolve(result('EPERM'));
     const program = new Program(input !== undefined && input !== '');
     return new Promise((resolve) => {
       const kill = () => program.kill();
       const timer = timeoutMs === undefined ? undefined : setTimeout(kill, timeoutMs);
       const abort = () => {
+        if (program.hasEnded) return;
         kill();
         end(result('ABORT_ERR'));
       };

@@ -132,6 +132,15 @@ const cases: Case[] = [
     { timeoutMs: 100 },
     { code: null, failure: 'SIGKILL' },
   ],
+  ['a program without a name', ['', []], {}, { code: null, failure: 'EINVAL' }],
+  ['a NUL in a word', [NODE, ['a\0b']], {}, { code: null, failure: 'EINVAL' }],
+  ['a word that is too long', [NODE, ['x'.repeat(4_000_000)]], {}, { code: null, failure: 'E2BIG' }],
+  [
+    'a word that is too long, with input',
+    [NODE, ['x'.repeat(4_000_000)]],
+    { input: 'x' },
+    { code: null, failure: 'E2BIG' },
+  ],
   ['in time', script(''), { timeoutMs: 60 * SECOND_MS }, { code: 0 }],
   [
     'called off before it began',
@@ -191,25 +200,6 @@ describe.each([
 });
 
 describe('the process port of the action', () => {
-  it('waits for nobody who has left it and holds its output open', async () => {
-    const pidFile = join(folder, 'orphan');
-    writeFileSync(
-      join(folder, 'orphan.cjs'),
-      `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); setInterval(() => undefined, 9e6)`,
-    );
-    // The shell between them ends at once: nothing tells any more whose child the orphan was.
-    const args = ['-c', `sh -c '"$1" "$2" &' sh "$@"; exec "$1" -e 'setInterval(() => undefined, 9e6)'`];
-    const started = performance.now();
-    const ran = actionProcess.run('sh', [...args, 'sh', NODE, join(folder, 'orphan.cjs')], {
-      timeoutMs: 2 * SECOND_MS,
-    });
-    const pid = await number(pidFile);
-    expect(await ran).toMatchObject({ code: null, failure: 'SIGKILL' });
-    // @actions/exec itself would wait ten seconds for the output.
-    expect(performance.now() - started).toBeLessThan(9 * SECOND_MS);
-    process.kill(pid, 'SIGKILL');
-  });
-
   it('prints nothing of the program', async () => {
     const written: unknown[] = [];
     const write = process.stdout.write.bind(process.stdout);

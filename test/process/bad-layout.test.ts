@@ -52,6 +52,17 @@ describe('a layout that would do harm', () => {
       /does not match any/,
     ],
     ['a NUL in a path', '  a: { locations: [{ path: "a\\0b", kind: password-file }] }\n', /pattern/],
+    [
+      'a command without a program',
+      '  a: { restart: { driver: command, command: [""] } }\n',
+      /command\/0: String is too short/,
+    ],
+    ['a NUL in a command', '  a: { restart: { driver: command, command: [x, "a\\0b"] } }\n', /pattern/],
+    [
+      'a stop without a program',
+      '  a: { restart: { driver: command, command: [x], stop: [""] } }\n',
+      /stop\/0: String is too short/,
+    ],
     ['too deep', `  a: ${'['.repeat(20_000)}\n`, /nests too deep/],
   ];
   it.each(wrong)('%s', (_, text, says) => {

@@ -55,6 +55,16 @@ describe('deploy --restart', () => {
   });
 });
 
+describe('deploy by a command that leaves its service with its own output', () => {
+  it('waits for the command, not for the service, and ends while that runs', async () => {
+    const service = await stage();
+    service.write('holds', '');
+    const ran = service.deploy({ COMFYUI_PASSWORD: freshSecret() });
+    expect([ran.code, ran.json.status]).toEqual([0, 'deployed']);
+    expect(() => process.kill(service.pid ?? 0, 0)).not.toThrow();
+  });
+});
+
 describe('deploy of several services', () => {
   /** Two services in one layout, each in a folder of its own below the root. */
   async function pair() {

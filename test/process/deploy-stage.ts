@@ -8,7 +8,8 @@ import { CLI, cheapHash, cleanEnv, freshSecret, type Ran, runBundle } from './de
 
 /**
  * The service as a program: `start` ends the process of before and starts one by what MODE of the `.env` says, `stop`
- * ends it. `good` is the stand-in; `open` lets anyone in; `mute` never listens; `fail` does not even start.
+ * ends it. `good` is the stand-in; `open` lets anyone in; `mute` never listens; `fail` does not even start. With a file
+ * `holds` the process keeps the output of its starter open.
  */
 const SERVICE = `
 import { spawn } from 'node:child_process';
@@ -36,7 +37,7 @@ if (what === 'open') {
     const [program, ...args] = mode === 'good'
       ? JSON.parse(readFileSync(folder + '/good.json', 'utf8'))
       : [process.execPath, process.argv[1], folder, port, cli, mode];
-    const child = spawn(program, args, { detached: true, stdio: 'ignore' });
+    const child = spawn(program, args, { detached: true, stdio: existsSync(folder + '/holds') ? 'inherit' : 'ignore' });
     child.unref();
     writeFileSync(pidFile, String(child.pid));
   }

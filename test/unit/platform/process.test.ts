@@ -66,3 +66,31 @@ describe.skipIf(process.platform !== 'linux').each(ports)(
     });
   },
 );
+
+/** Starts a program that starts a daemon, which writes its id and chatters, and then goes on as `last` says. */
+const leaving = (last: string): [string, string[]] => {
+  const daemon =
+    'require("node:fs").writeFileSync("pid", String(process.pid)); setInterval(() => console.log("x"), 1)';
+  // The shell between them ends at once: nothing tells any more whose child the daemon was.
+  const script = `echo first; sh -c '"$@" &' sh "$@"; while ! test -s pid; do :; done; echo last; ${last}`;
+  return ['sh', ['-c', script, 'sh', process.execPath, '-e', daemon]];
+};
+
+describe.skipIf(process.platform !== 'linux').each(ports)('a daemon, by the port of %s', (_, port) => {
+  it('is not waited for, and lives on', async () => {
+    const ran = port.run(...leaving('exit 3'), { cwd: folder, timeoutMs: 20_000 });
+    const pid = await grandchild();
+    const { stdout, ...rest } = await ran;
+    expect([stdout.replaceAll('x\n', ''), rest]).toEqual(['first\nlast\n', { code: 3, stderr: '' }]);
+    expect(() => process.kill(pid, 0)).not.toThrow();
+    process.kill(pid, 'SIGKILL');
+    await gone(pid);
+  });
+
+  it('is not waited for where the program is ended by its time', async () => {
+    const ran = port.run(...leaving('sleep 60'), { cwd: folder, timeoutMs: 2000 });
+    const pid = await grandchild();
+    expect(await ran).toMatchObject({ code: null, failure: 'SIGKILL' });
+    await gone(pid);
+  });
+});
