@@ -1,10 +1,10 @@
 import * as core from '@actions/core';
-import { RESTART_CHOICES, type RestartChoice } from '../commands/deploy-jobs.ts';
 import type { HandedIn } from '../commands/world.ts';
 import { isPlainAddress } from '../model/address.ts';
-import { parseDuration } from '../model/duration.ts';
+import { DURATION_FORM, parseDuration } from '../model/duration.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import { SEVERITIES, type Severity } from '../model/finding.ts';
+import { RESTART_CHOICES, type RestartChoice } from '../model/layout.ts';
 
 /** All inputs of the action but the command's name, typed (action.yml). */
 export interface Inputs {
@@ -61,7 +61,7 @@ function flag(name: string, usual: boolean): boolean {
 function milliseconds(name: string, usual: number): number {
   const text = core.getInput(name);
   if (text === '') return usual;
-  return parseDuration(text) ?? refuse(name, 'give a time such as 120s, 2m or 500ms');
+  return parseDuration(text) ?? refuse(name, DURATION_FORM);
 }
 
 function wholeNumber(name: string, usual: number): number {

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { SEVERITIES } from '../model/finding.ts';
-import { READER_NAMES } from '../model/layout.ts';
+import { READER_NAMES, RESTART_CHOICES } from '../model/layout.ts';
 import type { Action } from './actions.ts';
 import { address, duration, repeated, repeatedReader, rounds, severity } from './values.ts';
 
@@ -120,7 +120,7 @@ export function program(run: Runner): Command {
       .option('--variable <name>', 'reconcile this environment variable into the .env (repeatable)', repeated)
       .addOption(
         new Option('--restart <how>', 'what makes a service read its files again; auto: by what changed')
-          .choices(['auto', 'recreate', 'restart', 'none'])
+          .choices(RESTART_CHOICES)
           .default('auto'),
       )
       .addHelpText('after', SECRETS_HELP),

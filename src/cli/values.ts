@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { isPlainAddress } from '../model/address.ts';
-import { parseDuration } from '../model/duration.ts';
+import { DURATION_FORM, parseDuration } from '../model/duration.ts';
 import { SEVERITIES, type Severity } from '../model/finding.ts';
 import { parseReaderSpec, READER_NAMES, type ReaderSpec } from '../model/layout.ts';
 
@@ -9,7 +9,7 @@ const MAX_ROUNDS = 100;
 /** A time as milliseconds. */
 export function duration(text: string): number {
   const ms = parseDuration(text);
-  if (ms === undefined) throw new InvalidArgumentError('give a time such as 120s, 2m or 500ms.');
+  if (ms === undefined) throw new InvalidArgumentError(`${DURATION_FORM}.`);
   return ms;
 }
 

@@ -1,9 +1,10 @@
-import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
+import { Exit, type ExitCode, Failure, worstExit } from '../model/failure.ts';
 import type { Finding } from '../model/finding.ts';
 import { acquireLock } from '../store/lock.ts';
 import { makeStateFolder, stateFolder } from '../store/state.ts';
 import { begin } from '../store/transaction.ts';
 import { type Draft, Drafter, type DraftRequest, refusalExit, type SyncedService } from './draft.ts';
+import { interrupted } from './interruption.ts';
 import { requirePlaces } from './plan.ts';
 import { type Recovered, recoverFirst } from './recovery.ts';
 import { journalFindings } from './surroundings.ts';
@@ -11,6 +12,8 @@ import type { World } from './world.ts';
 
 export interface SyncRequest extends DraftRequest {
   dryRun: boolean;
+  /** Ends the run where it is aborted, unless files are being written: that is no step of its own. */
+  signal?: AbortSignal;
 }
 
 export interface SyncResult {
@@ -33,6 +36,8 @@ class Sync {
   readonly #request: SyncRequest;
   readonly #world: World;
   readonly #drafter: Drafter;
+  /** Whether the lock is held. */
+  #atWork = false;
 
   constructor(request: SyncRequest, world: World) {
     this.#request = request;
@@ -55,19 +60,32 @@ class Sync {
   }
 
   async run(): Promise<SyncResult> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      const { signal } = this.#request;
+      // Which files could not be put back is more than that it was interrupted.
+      const isLast = error instanceof Failure && error.exit === Exit.notRestored;
+      throw signal?.aborted && !isLast
+        ? interrupted(this.#drafter.layout.root, signal, this.#world, this.#atWork)
+        : error;
+    }
+  }
+
+  async #run(): Promise<SyncResult> {
     const { root } = this.#drafter.layout;
-    const interrupted = journalFindings(root, this.#world);
-    if (interrupted.length === 0 || this.#request.dryRun) {
+    const pending = journalFindings(root, this.#world);
+    if (pending.length === 0 || this.#request.dryRun) {
       const draft = await this.#drafter.draft();
       const { plan } = draft;
       if (plan.refusals.length > 0) {
-        return this.#result(draft, 'refused', [...plan.refusals, ...interrupted]);
+        return this.#result(draft, 'refused', [...plan.refusals, ...pending]);
       }
       // Nothing to do: then not even the lock is touched.
       const idle = plan.changes.length === 0;
       requirePlaces(plan, () => journalFindings(root, this.#world).length > 0);
       if (idle || this.#request.dryRun) {
-        const findings = [...(await this.#drafter.remaining(draft)), ...interrupted];
+        const findings = [...(await this.#drafter.remaining(draft)), ...pending];
         return this.#result(draft, idle ? 'unchanged' : 'planned', findings);
       }
     }
@@ -79,8 +97,10 @@ class Sync {
     const state = stateFolder(layout.root, this.#world.env);
     makeStateFolder(state);
     const lock = acquireLock(state, 'sync');
+    this.#atWork = true;
     try {
-      const recovered = await recoverFirst(layout, state, {}, this.#world);
+      const { signal } = this.#request;
+      const recovered = await recoverFirst(layout, state, { ...(signal && { signal }) }, this.#world);
       const result = await this.#write(state);
       return {
         ...result,
@@ -97,6 +117,7 @@ class Sync {
     const draft = await this.#drafter.draft();
     const { plan } = draft;
     if (plan.refusals.length > 0) return this.#result(draft, 'refused', plan.refusals);
+    this.#request.signal?.throwIfAborted();
     const transaction = begin(state, plan.changes, { command: 'sync', now: this.#world.clock.now() });
     transaction.apply();
     const { backup } = transaction.commit();
@@ -108,7 +129,8 @@ class Sync {
 
 /**
  * Makes every location hold the credential, in one transaction; with `dryRun` only says what it would do.
- * Throws a Failure where secrets or the layout cannot be used (exit 2), or where the writing failed (5, 6).
+ * Throws a Failure where secrets or the layout cannot be used (exit 2), where the writing failed (5, 6), or the signal was
+ * aborted (`interrupted`: 3 where nothing was changed, else 6).
  */
 export function sync(request: SyncRequest, world: World): Promise<SyncResult> {
   return new Sync(request, world).run();

@@ -6,7 +6,13 @@ export function parseSpan(text: string): number | undefined {
   return number === undefined ? undefined : Number(number) * (UNITS[unit] ?? 0);
 }
 
-/** As `parseSpan`; undefined for none at all too. */
+const MAX_MS = 24 * 3_600_000;
+
+/** What is said to who gives something else than a duration. */
+export const DURATION_FORM = 'give a time such as 120s, 2m or 500ms, at most 24h';
+
+/** As `parseSpan`; undefined for none at all too, and for more than a day: a timer of 25 days ends at once. */
 export function parseDuration(text: string): number | undefined {
-  return parseSpan(text) || undefined;
+  const ms = parseSpan(text);
+  return ms === undefined || ms === 0 || ms > MAX_MS ? undefined : ms;
 }

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-const MASK = '[secret]';
+/** What stands where a secret would be shown. */
+export const MASK = '[secret]';
 
 /**
  * A value that must not be printed. Every way of turning it into text gives `[secret]`;

@@ -1,6 +1,4 @@
-import type { Secret } from '../model/secret.ts';
-
-const MASK = '[secret]';
+import { MASK, type Secret } from '../model/secret.ts';
 
 /** A shorter value would black out words of ordinary text (reliability.md §4). */
 const MIN_LENGTH = 8;

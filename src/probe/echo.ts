@@ -1,8 +1,7 @@
 import type { Credential } from '../model/credential.ts';
+import { MASK } from '../model/secret.ts';
 import { derivedForms } from '../platform/redact.ts';
 import type { ProbeFinding } from './check.ts';
-
-const HIDDEN = '[secret]';
 
 /**
  * A server can put what it was sent into what it answers, and a finding repeats some of that: the host of a redirect,
@@ -17,7 +16,7 @@ export function withoutEcho({ bearer, password }: Credential): (finding: ProbeFi
   return ({ code, args }) => ({
     code,
     args: Object.fromEntries(
-      Object.entries(args).map(([name, value]) => [name, echoes(value) ? HIDDEN : value]),
+      Object.entries(args).map(([name, value]) => [name, echoes(value) ? MASK : value]),
     ),
   });
 }

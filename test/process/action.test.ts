@@ -133,6 +133,7 @@ describe('the action', () => {
     ['a short password', { password: 'short' }, 'input "password"'],
     ['a flag that is no boolean', { 'dry-run': 'maybe' }, 'input "dry-run"'],
     ['a time without sense', { timeout: 'soon' }, 'input "timeout"'],
+    ['a time that no timer can wait', { timeout: '600h' }, 'at most 24h'],
     ['an address with a password', { url: `http://u:${freshSecret()}@h/` }, 'input "url"'],
     ['an empty variable', { variables: 'HF_TOKEN' }, 'HF_TOKEN (not set)'],
   ];

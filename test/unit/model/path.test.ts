@@ -24,4 +24,5 @@ it('reads a span of time; a duration is longer than none', () => {
   const spans = ['90', '1.5s', '500ms', '2m', '1h', '0s', '', '-1s', '1d', 's'];
   expect(spans.map(parseSpan)).toEqual([90_000, 1500, 500, 120_000, 3_600_000, 0, ...Array(4)]);
   expect(['0', '0ms', '1ms'].map(parseDuration)).toEqual([undefined, undefined, 1]);
+  expect(['24h', '24.1h', '600h', '1e9'].map(parseDuration)).toEqual([86_400_000, ...Array(3)]);
 });
