@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/model/secret.ts';
 import { derivedForms } from '../../src/platform/redact.ts';
 import { RunningService } from './deploy-stage.ts';
-import { cheapHash, freshSecret } from './deployment.ts';
+import { cheapHash, found, freshSecret } from './deployment.ts';
 import { DockerDeployment, SERVICE } from './docker-deployment.ts';
 import { photograph, tracesIn } from './traces.ts';
 
@@ -79,7 +79,8 @@ describe('a command that restarts', () => {
     const said = derivedForms(new Secret(odd)).map((form) => `'${form.replaceAll("'", `'\\''`)}'`);
     service.write('restart.sh', `printf '%s\\n' ${said.join(' ')} | tee /dev/stderr\ncat .env >&2\nexit 3\n`);
     const ran = service.deploy({ COMFYUI_PASSWORD: odd });
-    expect(ran.code).toBe(6);
+    expect([5, 6]).toContain(ran.code);
+    expect(found(ran, 'restart-failed').length).toBeGreaterThan(0);
     const bearers = [service.bearer, service.password];
     for (const secret of [odd, ...bearers].flatMap((one) => derivedForms(new Secret(one)))) {
       expect(ran.stdout + ran.stderr).not.toContain(secret);
@@ -136,7 +137,8 @@ describe('the keys of a .env', () => {
       expect(call.env.PATH).toBe(one.docker.path);
       expect(call.env.HOME).toBe(one.root);
       expect(call.env).not.toHaveProperty('DOCKER_HOST');
-      expect(call.env).not.toHaveProperty('COMPOSE_FILE');
+      // docker itself reads none of the others.
+      if (call.args[0] === 'compose') expect(call.env).not.toHaveProperty('COMPOSE_FILE');
     }
     expect(one.docker.calls('up')[0]?.args).toContain(one.path('compose.yml'));
   });

@@ -202,7 +202,7 @@ async function main() {
   if (refused !== undefined) return end(...refused);
   await VERBS[verb]();
   // A test may have changed the state since: what only looks keeps its hands off it.
-  if (!['compose-version', 'version', 'inspect'].includes(verb)) save();
+  if (behaviour.vanish || !['compose-version', 'version', 'ps', 'inspect'].includes(verb)) save();
 }
 
 main();
