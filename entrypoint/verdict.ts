@@ -18,7 +18,8 @@ const REMEDIES: Partial<Record<FindingCode, string>> = {
 
 /** A finding of the probe in words. */
 export function messageOf({ code, args }: ProbeFinding, url: string): string {
-  return wordsOf(finding(code, { location: { path: url, kind: 'server' }, args }), '/', '/').message;
+  return wordsOf(finding(code, { location: { path: url, kind: 'server' }, args }), { root: '/', cwd: '/' })
+    .message;
 }
 
 /** Why a server that was not proved may not go on: 76 open, 78 protected but of no use, 69 never ready. */

@@ -28,7 +28,10 @@ function command<R extends Outcome>(
     writes,
     async run(request, world) {
       const result = await run(request, world);
-      return { result, text: text(result, { color: false, root: result.root, cwd: world.cwd }) };
+      return {
+        result,
+        text: text(result, { color: false, root: result.root, layout: result.layout, cwd: world.cwd }),
+      };
     },
   };
 }

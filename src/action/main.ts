@@ -50,7 +50,7 @@ async function runCommand(world: World, cancellation: Cancellation): Promise<voi
     { target: inputs, world, atWork: writes },
   );
   for (const line of text) core.info(neutral(line));
-  annotate(result.findings, { root: result.root, cwd: world.cwd, workspace: world.env.GITHUB_WORKSPACE });
+  annotate(result, world);
   setOutputs(result, resultJson(result, tookMs(), world.cwd));
   if (inputs.summary) await writeSummary(summaryOf(result, world.cwd));
   if (result.exitCode !== Exit.ok) core.setFailed(failureLine(result));

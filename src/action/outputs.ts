@@ -4,14 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as core from '@actions/core';
 import { Exit, type ExitCode, Failure } from '../model/failure.ts';
-import { type Finding, reaches } from '../model/finding.ts';
-import {
-  annotationOf,
-  failureAnnotation,
-  isUndone,
-  type SummaryShape,
-  type Whereabouts,
-} from '../report/github.ts';
+import { reaches } from '../model/finding.ts';
+import { annotationOf, failureAnnotation, isUndone, type SummaryShape } from '../report/github.ts';
 
 /** What outputs are made of, whatever the command was. */
 export interface Outcome extends SummaryShape {
@@ -107,9 +101,12 @@ const properties = ({ title, file, line }: { title?: string; file?: string; line
 });
 
 /** One annotation a finding, at its file and line. */
-export function annotate(findings: readonly Finding[], where: Whereabouts): void {
+export function annotate(
+  { findings, root, layout }: Pick<SummaryShape, 'findings' | 'root' | 'layout'>,
+  { cwd, env }: { cwd: string; env: NodeJS.ProcessEnv },
+): void {
   for (const one of findings) {
-    const annotation = annotationOf(one, where);
+    const annotation = annotationOf(one, { root, layout, cwd, workspace: env.GITHUB_WORKSPACE });
     SAY[annotation.level](annotation.message, properties(annotation));
   }
 }

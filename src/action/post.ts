@@ -23,7 +23,7 @@ async function finish(world: World, cancellation: Cancellation): Promise<void> {
     { target: inputs, world, atWork: true },
   );
   if (result.status === 'nothing') return;
-  annotate(result.findings, { root: result.root, cwd: world.cwd, workspace: world.env.GITHUB_WORKSPACE });
+  annotate(result, world);
   if (inputs.summary) await writeSummary(summaryOf(result, world.cwd));
   const text = neutral(finishText(result));
   if (result.exitCode === Exit.notRestored) core.setFailed(text);

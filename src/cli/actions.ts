@@ -10,6 +10,7 @@ export interface CommandResult {
   status: string;
   exitCode: ExitCode;
   root: string;
+  layout?: string;
   findings: readonly Finding[];
 }
 

@@ -26,7 +26,8 @@ async function run(
       await print([resultJson(result, took(), world.cwd)]);
     } else {
       const color = wantsColor(screen, process.stdout);
-      await print(text({ color, root: result.root, cwd: world.cwd }));
+      const { root, layout } = result;
+      await print(text({ color, root, layout, cwd: world.cwd }));
     }
     if (screen.verbose === true) process.stderr.write(`${aboutRun(result, took())}\n`);
     process.exitCode ||= result.exitCode;
@@ -38,7 +39,7 @@ async function run(
 
 /** What `--verbose` adds: which deployment it was, and how long it took. */
 function aboutRun(result: CommandResult, ms: number): string {
-  const { layout } = result as { layout?: string };
+  const { layout } = result;
   const found = layout === undefined ? `discovered in ${result.root}` : `layout ${layout}`;
   return `${result.command}: ${found}; exit ${result.exitCode} after ${(ms / 1000).toFixed(2)} s`;
 }

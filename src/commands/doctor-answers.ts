@@ -2,7 +2,7 @@ import type { FindingCode } from '../model/finding.ts';
 import { fingerprint } from '../model/secret.ts';
 import type { CheckId, ProbeFinding } from '../probe/check.ts';
 import { type Evidence, seen } from '../report/doctor-evidence.ts';
-import { type Facts, failed, type Step, type StepId, serverFinding, step } from './doctor-facts.ts';
+import { answerFinding, type Facts, failed, type Step, type StepId, step } from './doctor-facts.ts';
 import { endingAt, httpStep, statusOf } from './doctor-http.ts';
 
 const checkOf = ({ server }: Facts, id: CheckId) => server.checks.get(id);
@@ -15,7 +15,7 @@ function nodeStep(facts: Facts): Step {
   const { loginImport } = log ?? {};
   const page = statusOf(facts, 'login-page');
   if (server.loginPage !== true && loginImport === undefined) {
-    const found = serverFinding(facts, 'login-node-missing', page);
+    const found = answerFinding(facts, 'login-node-missing', page);
     return failed('login-node', found, seen('no-login-page', page));
   }
   const { module, fault } = loginImport ?? {};
@@ -23,7 +23,7 @@ function nodeStep(facts: Facts): Step {
   const args = { ...(reason !== undefined && { reason }), ...(module !== undefined && { module }) };
   return failed(
     'login-node',
-    serverFinding(facts, 'login-node-broken', args),
+    answerFinding(facts, 'login-node-broken', args),
     ...(server.loginPage === true ? [seen('login-page-idle')] : [seen('no-login-page', page)]),
     ...(loginImport === undefined ? [] : [seen('import-failed')]),
     ...(module === undefined ? [] : [seen('lacks-module', { module })]),
@@ -40,7 +40,7 @@ function loginNodeStep(facts: Facts): Step {
   const foreign = findingOf(facts, 'not-comfyui') ?? findingOf(facts, 'redirected');
   return {
     ...step('login-node', 'unknown', seen('no-login-page', page)),
-    findings: foreign === undefined ? [] : [serverFinding(facts, foreign.code, foreign.args)],
+    findings: foreign === undefined ? [] : [answerFinding(facts, foreign.code, foreign.args)],
   };
 }
 
@@ -48,7 +48,7 @@ function protectedStep(facts: Facts): Step {
   const status = statusOf(facts, 'anonymous');
   const open = endingAt(facts, 'anonymous');
   if (open !== undefined) {
-    return failed('protected', serverFinding(facts, open.code, open.args), seen('open-without', status));
+    return failed('protected', answerFinding(facts, open.code, open.args), seen('open-without', status));
   }
   const refused = seen('refused-without', status);
   const random = checkOf(facts, 'wrong-bearer');
@@ -61,10 +61,10 @@ function protectedStep(facts: Facts): Step {
 /** A step for a check at which the round ended: it failed, or the server gave no usable answer any more. */
 function endedStep(facts: Facts, id: StepId, ending: ProbeFinding, ...evidence: Evidence[]): Step {
   if (ending.code !== 'down' && ending.code !== 'not-ready') {
-    return failed(id, serverFinding(facts, ending.code, ending.args), ...evidence);
+    return failed(id, answerFinding(facts, ending.code, ending.args), ...evidence);
   }
   const reason = String(ending.args.reason ?? ending.code);
-  const found = serverFinding(facts, ending.code, ending.args);
+  const found = answerFinding(facts, ending.code, ending.args);
   return { ...step(id, 'unknown', seen('unanswered', { reason })), findings: [found] };
 }
 
@@ -74,7 +74,7 @@ function holeStep(facts: Facts, id: 'empty-token' | 'suffix', code: FindingCode)
   const status = statusOf(facts, id);
   const found = findingOf(facts, code);
   if (check?.verdict === 'pass') return step(id, 'pass', seen('refused', status));
-  if (found !== undefined) return failed(id, serverFinding(facts, code, found.args), seen('open', status));
+  if (found !== undefined) return failed(id, answerFinding(facts, code, found.args), seen('open', status));
   const ending = endingAt(facts, id);
   if (ending !== undefined) return endedStep(facts, id, ending, seen('foreign', status));
   if (check?.verdict !== 'unknown') return step(id, 'skip', seen('not-asked'));
@@ -84,7 +84,7 @@ function holeStep(facts: Facts, id: 'empty-token' | 'suffix', code: FindingCode)
 function bearerStep(facts: Facts): Step {
   const { bearer } = facts.resolution;
   if (bearer === undefined) {
-    return failed('bearer', serverFinding(facts, 'credential-unknown'), seen('bearer-unknown'));
+    return failed('bearer', answerFinding(facts, 'credential-unknown'), seen('bearer-unknown'));
   }
   const name = { fingerprint: fingerprint(bearer) };
   const status = statusOf(facts, 'bearer');
@@ -99,7 +99,7 @@ function bearerStep(facts: Facts): Step {
   }
   if (code === 'header-malformed') {
     const said = args.sent === false ? 'bearer-unsendable' : 'bearer-500';
-    return failed('bearer', serverFinding(facts, code, args), seen(said));
+    return failed('bearer', answerFinding(facts, code, args), seen(said));
   }
   const said = code === 'bearer-refused' ? seen('bearer-refused', { ...name, ...status }) : undefined;
   return endedStep(facts, 'bearer', ending, said ?? seen('foreign', status));
@@ -114,11 +114,11 @@ function formStep(facts: Facts): Step {
   for (const code of ['first-visit', 'password-file-malformed'] as const) {
     const found = findingOf(facts, code);
     if (found !== undefined)
-      return failed('form', serverFinding(facts, code, found.args), seen(PAGE_SAYS[code]));
+      return failed('form', answerFinding(facts, code, found.args), seen(PAGE_SAYS[code]));
   }
   const wrong = checkOf(facts, 'wrong-password');
   if (wrong?.verdict === 'fail') {
-    const found = serverFinding(facts, 'open', { by: 'wrong-password' });
+    const found = answerFinding(facts, 'open', { by: 'wrong-password' });
     return failed('form', found, seen('wrong-password-accepted'));
   }
   const ending = endingAt(facts, 'password') ?? endingAt(facts, 'wrong-password');
@@ -129,7 +129,7 @@ function formStep(facts: Facts): Step {
 
 function guestStep(facts: Facts): Step {
   const found = findingOf(facts, 'guest-mode-on');
-  if (found !== undefined) return failed('guest', serverFinding(facts, 'guest-mode-on'), seen('guests'));
+  if (found !== undefined) return failed('guest', answerFinding(facts, 'guest-mode-on'), seen('guests'));
   if (facts.server.loginPage === true) return step('guest', 'pass', seen('no-guests'));
   return step('guest', 'skip', seen('not-asked'));
 }
@@ -141,7 +141,7 @@ function originStep(facts: Facts): Step {
     return {
       ...failed(
         'origin',
-        serverFinding(facts, 'origin-required', needed.args),
+        answerFinding(facts, 'origin-required', needed.args),
         seen('origin-needed', needed.args),
       ),
       explainsRefusal: true,

@@ -3,12 +3,12 @@ import { type Evidence, seen } from '../report/doctor-evidence.ts';
 import type { Container, PublishedPort } from '../service/container.ts';
 import {
   addressed,
+  answerFinding,
   containerFinding,
   type Facts,
   failed,
   onContainer,
   type Step,
-  serverFinding,
   step,
 } from './doctor-facts.ts';
 import { elsewhere, mountedCount } from './live-mounts.ts';
@@ -132,7 +132,7 @@ function unpublishedStep(facts: Facts, published: readonly PublishedPort[], port
   const ports = [...new Set(published.map((one) => one.hostPort))].join(', ') || 'none';
   const evidence = [seen('unpublished', { port }), seen('published-ports', { ports })];
   if (isSilent(facts)) {
-    return failed('port', serverFinding(facts, 'down', { reason: 'unpublished', port }), ...evidence);
+    return failed('port', answerFinding(facts, 'down', { reason: 'unpublished', port }), ...evidence);
   }
   // Something else may stand in front: a proxy, or the network of the host itself.
   return step('port', facts.server.status === 'proved' ? 'pass' : 'unknown', ...evidence);

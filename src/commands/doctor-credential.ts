@@ -3,12 +3,12 @@ import type { FindingArgs } from '../model/finding.ts';
 import { fingerprint } from '../model/secret.ts';
 import { type Evidence, seen } from '../report/doctor-evidence.ts';
 import {
+  answerFinding,
   containerFinding,
   type Facts,
   failed,
   onContainer,
   type Step,
-  serverFinding,
   step,
 } from './doctor-facts.ts';
 import { compareEnvironment, partOf } from './live-environment.ts';
@@ -95,7 +95,7 @@ export function withPassword(facts: Facts, asked: Step): Step {
       path: place.path,
       found: found.found ?? 'no bcrypt hash',
     });
-    return failed('bearer', serverFinding(facts, 'bearer-refused', args), ...asked.evidence, says);
+    return failed('bearer', answerFinding(facts, 'bearer-refused', args), ...asked.evidence, says);
   }
   const fault = content === undefined || content === 'missing' ? undefined : content.fault;
   if (code === 'password-refused' && fault !== undefined) {

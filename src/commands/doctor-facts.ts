@@ -9,6 +9,7 @@ import { containerOf, type EngineView, insideLook, lookAtContainers } from './li
 import { containerPassword, layoutPassword, type PasswordView } from './live-password.ts';
 import { askServer, credentialOf, type ServerView } from './live-server.ts';
 import type { Resolution } from './resolve.ts';
+import { serverFinding } from './server-finding.ts';
 import type { World } from './world.ts';
 
 /** The questions of a diagnosis in causal order: what fails first is what the rest may follow from. */
@@ -72,8 +73,8 @@ export const failed = (id: StepId, found: Finding, ...evidence: Evidence[]): Ste
 });
 
 /** A finding on the server of a service. */
-export const serverFinding = ({ service, url }: Facts, code: FindingCode, args: FindingArgs = {}): Finding =>
-  finding(code, { service: service.name, location: { path: url, kind: 'server' }, args });
+export const answerFinding = ({ service, url }: Facts, code: FindingCode, args: FindingArgs = {}): Finding =>
+  serverFinding(service, url, code, args);
 
 /** A finding on its container, or on what else is named. */
 export function containerFinding(

@@ -1,7 +1,7 @@
 import type { FindingArgs, FindingCode } from '../model/finding.ts';
 import type { CheckId, ProbeFinding } from '../probe/check.ts';
 import { type Evidence, seen } from '../report/doctor-evidence.ts';
-import { type Facts, failed, publishes, type Step, serverFinding, step } from './doctor-facts.ts';
+import { answerFinding, type Facts, failed, publishes, type Step, step } from './doctor-facts.ts';
 
 /** The finding with which the round ended, where it ended at this check. */
 export function endingAt({ server }: Facts, id: CheckId): ProbeFinding | undefined {
@@ -45,11 +45,11 @@ function silentStep(facts: Facts, ending: ProbeFinding): Step {
   const { said, code, args } = silence(facts, ending);
   const busy = installing(facts);
   if (busy !== undefined) {
-    return failed('http', serverFinding(facts, 'not-ready', { ...args, reason: 'installing' }), said, busy);
+    return failed('http', answerFinding(facts, 'not-ready', { ...args, reason: 'installing' }), said, busy);
   }
   const unseen =
     facts.container?.status === 'running' && (facts.processes === undefined || facts.log === undefined);
-  return failed('http', serverFinding(facts, code, args), said, ...(unseen ? [seen('inside-unseen')] : []));
+  return failed('http', answerFinding(facts, code, args), said, ...(unseen ? [seen('inside-unseen')] : []));
 }
 
 /** What kind of answer comes, if any. */
@@ -58,10 +58,10 @@ export function httpStep(facts: Facts): Step {
   const status = statusOf(facts, 'anonymous');
   if (ending?.code === 'down' || ending?.code === 'not-ready') return silentStep(facts, ending);
   if (ending?.code === 'redirected') {
-    return failed('http', serverFinding(facts, 'redirected', ending.args), seen('redirected', ending.args));
+    return failed('http', answerFinding(facts, 'redirected', ending.args), seen('redirected', ending.args));
   }
   if (ending?.code === 'not-comfyui' || ending?.args.comfyui === false) {
-    return failed('http', serverFinding(facts, 'not-comfyui', status), seen('foreign', status));
+    return failed('http', answerFinding(facts, 'not-comfyui', status), seen('foreign', status));
   }
   const older = status.httpStatus === 302 ? [seen('older-node')] : [];
   return step('http', 'pass', seen('answers', status), ...older);

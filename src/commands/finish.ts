@@ -17,6 +17,7 @@ export interface FinishResult {
   /** 6 where a service is not as it was. */
   exitCode: ExitCode;
   root: string;
+  layout?: string;
   /** The command that was cut off. */
   interrupted?: string;
   services: [];
@@ -50,6 +51,7 @@ export async function finishInterrupted(
     status: 'nothing',
     exitCode: Exit.ok,
     root,
+    ...(layout.file !== undefined && { layout: layout.file }),
     services: [],
     findings: [],
   };

@@ -16,6 +16,7 @@ import { compareEnvironment, fingerprints, partOf } from './live-environment.ts'
 import { type PasswordView, passwordInside } from './live-password.ts';
 import { addressOf } from './question.ts';
 import type { Resolution } from './resolve.ts';
+import { serverFinding } from './server-finding.ts';
 import type { World } from './world.ts';
 
 /** What the running container, or its server, holds of the credential. */
@@ -175,9 +176,7 @@ export async function auditLive(
           await passwordView(facts, container, timeoutMs, world),
         ];
   const served: LiveRow = { path: url, kind: 'server', holds: 'credential', state: STATE_OF[server.status] };
-  const answered = server.findings.map(({ code, args }) =>
-    finding(code, { service: service.name, location: { path: url, kind: 'server' }, args }),
-  );
+  const answered = server.findings.map(({ code, args }) => serverFinding(service, url, code, args));
   return {
     rows: [...views.flatMap((one) => one.rows), served],
     findings: [

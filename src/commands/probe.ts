@@ -1,7 +1,8 @@
 import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
-import { type Finding, finding } from '../model/finding.ts';
+import type { Finding } from '../model/finding.ts';
 import type { Check, ProbeStatus } from '../probe/check.ts';
 import { ask, type GateRequest, type Question, questionFor } from './question.ts';
+import { serverFinding } from './server-finding.ts';
 import { outerSource } from './sources.ts';
 import { chosenServices, findLayout, requireOneService } from './target.ts';
 import type { HandedIn, Target, World } from './world.ts';
@@ -24,6 +25,7 @@ export interface ProbeResult {
   status: ProbeStatus;
   exitCode: ExitCode;
   root: string;
+  layout?: string;
   services: ProbedService[];
   findings: Finding[];
 }
@@ -69,9 +71,7 @@ export async function probe(request: ProbeRequest, world: World): Promise<ProbeR
       checks,
       ...(readyAfterMs !== undefined && { readyAfterMs }),
     });
-    for (const { code, args } of report.findings) {
-      findings.push(finding(code, { service: service.name, location: { path: url, kind: 'server' }, args }));
-    }
+    for (const { code, args } of report.findings) findings.push(serverFinding(service, url, code, args));
   }
   const statuses = services.map((one) => one.status);
   return {
@@ -79,6 +79,7 @@ export async function probe(request: ProbeRequest, world: World): Promise<ProbeR
     status: STATUS_ORDER.find((status) => statuses.includes(status)) ?? 'unknown',
     exitCode: worstExit(exits),
     root: layout.root,
+    ...(layout.file !== undefined && { layout: layout.file }),
     services,
     findings,
   };

@@ -46,7 +46,7 @@ function causeOf(result: DoctorShape, name: string, code: string): Finding | und
 function conclusion(result: DoctorShape, name: string, code: string, options: TextOptions): string[] {
   const cause = causeOf(result, name, code);
   if (cause === undefined) return [];
-  const { message, remedy } = wordsOf(cause, options.root, options.cwd);
+  const { message, remedy } = wordsOf(cause, options);
   const mine = result.findings.filter((one) => one.service === name && one !== cause);
   const holes = mine.filter((one) => one.severity === 'critical');
   const rest = mine.filter((one) => !holes.includes(one)).map((one) => one.code);

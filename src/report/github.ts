@@ -3,7 +3,7 @@ import type { Failure } from '../model/failure.ts';
 import { type Finding, reaches, type Severity } from '../model/finding.ts';
 import { liesIn } from '../model/path.ts';
 import { endText, renewalText } from './deploy.ts';
-import { wordsOf } from './messages.ts';
+import { type Deployment, wordsOf } from './messages.ts';
 import { placeText, shortPath } from './place.ts';
 
 /** Neutralises what a runner would take for a command in foreign text (reliability.md §4). */
@@ -28,11 +28,7 @@ const LEVELS: Record<Severity, Annotation['level']> = {
 };
 
 /** Where a run of the action takes place. */
-export interface Whereabouts {
-  /** The folder of the deployment. */
-  root: string;
-  /** The working folder of the step. */
-  cwd: string;
+export interface Whereabouts extends Deployment {
   /** The folder that annotations are relative to. */
   workspace: string | undefined;
 }
@@ -49,13 +45,13 @@ function pointAt(
 }
 
 /** A finding as an annotation at its file and line. */
-export function annotationOf(finding: Finding, { root, cwd, workspace }: Whereabouts): Annotation {
-  const { message, remedy } = wordsOf(finding, root, cwd);
+export function annotationOf(finding: Finding, where: Whereabouts): Annotation {
+  const { message, remedy } = wordsOf(finding, where);
   return {
     level: LEVELS[finding.severity],
     title: neutral(finding.code),
     message: neutral(`${message}\n→ ${remedy}`),
-    ...pointAt(finding.location ?? { path: root }, workspace),
+    ...pointAt(finding.location ?? { path: where.root }, where.workspace),
   };
 }
 
@@ -102,6 +98,7 @@ export interface SummaryShape {
   command: string;
   status: string;
   root: string;
+  layout?: string;
   services: readonly SummaryService[];
   findings: readonly Finding[];
   backup?: string | null;
@@ -175,7 +172,7 @@ function serviceSummary(service: SummaryService, { root, status }: SummaryShape)
 /** The sentences before the tables: why it was not done comes first. */
 function leadOf(result: SummaryShape, cwd: string): string[] {
   const reason = reasonOf(result);
-  const words = reason && wordsOf(reason, result.root, cwd);
+  const words = reason && wordsOf(reason, { root: result.root, layout: result.layout, cwd });
   return [
     ...(words === undefined ? [] : [`❌ ${words.message} → ${words.remedy}`]),
     ...(result.command === 'deploy' ? [endText(result)] : []),
@@ -186,7 +183,7 @@ function leadOf(result: SummaryShape, cwd: string): string[] {
 /** The job summary: what was done, a table for each service, then the findings. Names and fingerprints only. */
 export function summaryOf(result: SummaryShape, cwd: string): string {
   const findings = result.findings.map((one) => {
-    const { message, remedy } = wordsOf(one, result.root, cwd);
+    const { message, remedy } = wordsOf(one, { root: result.root, layout: result.layout, cwd });
     const place = one.location === undefined ? '' : placeText(one.location, result.root);
     return [one.severity, one.code, place, `${message} → ${remedy}`];
   });

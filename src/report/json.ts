@@ -5,12 +5,14 @@ import { wordsOf } from './messages.ts';
 interface ResultShape {
   findings: readonly Finding[];
   root: string;
+  layout?: string;
   exitCode: ExitCode;
 }
 
 /** The one JSON object of a command (contract.md, JSON): its result with the findings in words and the time it took. */
 export function resultJson(result: ResultShape, durationMs: number, cwd: string): string {
-  const findings = result.findings.map((one) => ({ ...one, ...wordsOf(one, result.root, cwd) }));
+  const { root, layout } = result;
+  const findings = result.findings.map((one) => ({ ...one, ...wordsOf(one, { root, layout, cwd }) }));
   return JSON.stringify({ ...result, findings, durationMs: Math.round(durationMs) });
 }
 

@@ -1,5 +1,6 @@
 import type { FindingArgs } from '../model/finding.ts';
-import type { WordTable } from './words.ts';
+import { endIt, lastWords } from './driver-words.ts';
+import type { WordContext, WordTable } from './words.ts';
 
 type LiveCode =
   | 'down'
@@ -16,8 +17,8 @@ type LiveCode =
   | 'not-comfyui'
   | 'redirected';
 
-const LOGS = 'docker compose logs --tail 50   # mask the token before you show them to anyone';
-const STOP = 'docker compose kill   # at once; then see why ComfyUI-Login did not load';
+const stopOf = (context: Pick<WordContext, 'args' | 'word'>) =>
+  endIt(context, 'see why ComfyUI-Login did not load');
 
 /** Why a server gave no usable answer (codes of probe/). */
 const REASONS: Readonly<Record<string, string>> = {
@@ -41,11 +42,11 @@ const named = (fingerprint: unknown) => (fingerprint === undefined ? '' : ` ${fi
 
 /** The words of findings about the running server; the path is its address. */
 export const liveWords: WordTable<LiveCode> = {
-  down: ({ path, args }) => ({
+  down: ({ path, args, word }) => ({
     message: `no ComfyUI answers at ${path}${reasonText(args)}`,
-    remedy: LOGS,
+    remedy: lastWords({ args, word }),
   }),
-  'not-ready': ({ path, args, service, root }) =>
+  'not-ready': ({ path, args, service, root, word }) =>
     args.reason === 'installing'
       ? {
           message: `${path} does not answer yet: its container is still installing`,
@@ -53,9 +54,9 @@ export const liveWords: WordTable<LiveCode> = {
         }
       : {
           message: `${path} did not give a usable answer before the deadline${reasonText(args)}`,
-          remedy: LOGS,
+          remedy: lastWords({ args, word }),
         },
-  open: ({ path, args }) =>
+  open: ({ path, args, word }) =>
     args.comfyui === false
       ? {
           message: `${path} answers without a credential, and not as ComfyUI does: another program, or the wrong port`,
@@ -63,23 +64,23 @@ export const liveWords: WordTable<LiveCode> = {
         }
       : {
           message: `${path} answers without a credential: the server is OPEN to everyone who reaches it`,
-          remedy: STOP,
+          remedy: stopOf({ args, word }),
         },
-  'open-by-empty-token': ({ path }) => ({
+  'open-by-empty-token': ({ path, args, word }) => ({
     message: `${path}?token= opens everything: login/PASSWORD was missing or empty when the server started`,
-    remedy: STOP,
+    remedy: stopOf({ args, word }),
   }),
   'open-by-suffix': ({ path }) => ({
     message: `${path} lets anyone read and write paths that end in .js, .css, .css.map, .ico (a flaw of ComfyUI-Login)`,
     remedy: 'publish the port on 127.0.0.1 only, behind a proxy that asks for a credential',
   }),
-  'first-visit': ({ path }) => ({
+  'first-visit': ({ path, args, word }) => ({
     message: `${path}/login lets the first visitor choose the password: login/PASSWORD is missing`,
-    remedy: STOP,
+    remedy: stopOf({ args, word }),
   }),
-  'wrong-bearer-accepted': ({ path }) => ({
+  'wrong-bearer-accepted': ({ path, args, word }) => ({
     message: `${path} accepts a random bearer: it does not check`,
-    remedy: STOP,
+    remedy: stopOf({ args, word }),
   }),
   'bearer-refused': ({ path, args, service, root }) => ({
     message:

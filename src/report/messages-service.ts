@@ -1,4 +1,5 @@
 import type { FindingArgs } from '../model/finding.ts';
+import { endIt } from './driver-words.ts';
 import type { WordTable } from './words.ts';
 
 type ServiceCode =
@@ -81,7 +82,10 @@ export const serviceWords: WordTable<ServiceCode> = {
   }),
   'restart-failed': ({ path, args, service, root }) => ({
     message: `${path}: it could not be made to read its files again: ${args.reason}`,
-    remedy: `comfyui-auth deploy${root}${service}   # when the cause is mended`,
+    remedy:
+      args.remedy === undefined
+        ? `comfyui-auth deploy${root}${service}   # when the cause is mended`
+        : String(args.remedy),
   }),
   'left-stopped': ({ path, args, service, root }) => ({
     message:
@@ -119,12 +123,12 @@ export const serviceWords: WordTable<ServiceCode> = {
     message: `${path}: port ${args.port} is published on ${args.hostIp}: whoever reaches this host reaches the login`,
     remedy: 'write "127.0.0.1:" before the port in the compose file, and put a proxy with TLS in front',
   }),
-  'login-node-missing': ({ path }) => ({
+  'login-node-missing': ({ path, args, word }) => ({
     message: `${path}: ComfyUI runs without ComfyUI-Login: no such node is in custom_nodes, or it is disabled`,
-    remedy: 'docker compose kill   # then put ComfyUI-Login into custom_nodes, and start it again',
+    remedy: endIt({ args, word }, 'put ComfyUI-Login into custom_nodes, and start it again'),
   }),
-  'login-node-broken': ({ path, args }) => ({
+  'login-node-broken': ({ path, args, word }) => ({
     message: `${path}: ComfyUI-Login is there and could not be loaded${importFault(args) === undefined ? '' : `: ${importFault(args)}`}`,
-    remedy: 'docker compose kill   # then see which package or file its import lacks',
+    remedy: endIt({ args, word }, 'see which package or file its import lacks'),
   }),
 };

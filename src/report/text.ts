@@ -1,18 +1,14 @@
 import { styleText } from 'node:util';
 import type { Finding, Severity } from '../model/finding.ts';
 import { SEVERITIES } from '../model/finding.ts';
-import { wordsOf } from './messages.ts';
+import { type Deployment, wordsOf } from './messages.ts';
 import { placeText } from './place.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
 /** How a face wants text to look. */
-export interface TextOptions {
+export interface TextOptions extends Deployment {
   color: boolean;
-  /** The deployment's folder: paths below it are shown relative to it. */
-  root: string;
-  /** The folder in which the command was given. */
-  cwd: string;
 }
 
 const SEVERITY_STYLE: Record<Severity, Style> = {
@@ -42,7 +38,7 @@ export function columns(rows: readonly (readonly string[])[], indent = '  '): st
 }
 
 function findingLines(finding: Finding, options: TextOptions): string[] {
-  const { message, remedy } = wordsOf(finding, options.root, options.cwd);
+  const { message, remedy } = wordsOf(finding, options);
   const severity = styled(SEVERITY_STYLE[finding.severity], finding.severity, options);
   const place = finding.location === undefined ? '' : `  ${placeText(finding.location, options.root)}`;
   return [

@@ -19,8 +19,10 @@ export interface WordContext {
   folder: string;
   /** `--service NAME `, with its blank, or nothing. */
   service: string;
-  /** ` --root DIR`, with its blank, where it is not the working folder. */
+  /** ` --layout FILE` or ` --root DIR`, with its blank, where the working folder does not say it. */
   root: string;
+  /** Another path for commands, as `target`. */
+  word(path: string): string;
 }
 
 export type WordTable<C extends FindingCode> = Record<C, (context: WordContext) => Words>;

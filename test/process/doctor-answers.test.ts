@@ -124,7 +124,7 @@ describe('doctor, of a server that lets in who has no credential', () => {
     expect([ran.verdict('protected'), found(ran, 'open').length]).toEqual(['fail', 1]);
     expect(ran.verdict('bearer')).toBe('skip');
     const text = (await stage.run('doctor')).stdout;
-    expect(text).toMatch(/\ncause: login-node-missing\n.*\n +→ docker compose kill/);
+    expect(text).toMatch(/\ncause: login-node-missing\n.*\n +→ docker compose -f \S+ kill comfyui-qwen /);
     expect(text).toMatch(/\ncritical {2}open /);
   });
 

@@ -95,3 +95,13 @@ describe('a remedy, done in the folder in which the audit was run, acts on the f
     expect(git('ls-files').stdout).toBe('');
   });
 });
+
+it('a remedy, done as it says, uses the layout that was given', () => {
+  const layout = tree.path('my layout.yml');
+  expect(tree.run('init', '--layout', layout).code).toBe(0);
+  tree.edit(PATHS.env, /COMFYUI_USERNAME=.*/, 'COMFYUI_USERNAME=');
+  const ran = runBundle(CLI, ['audit', '--json', '--layout', layout]);
+  expect(found(ran, 'key-empty')[0]?.remedy).toMatch(/ --layout '.*my layout\.yml'/);
+  expect(obey(ran, 'key-empty').status).toBe(0);
+  expect(tree.run('audit').json.status).toBe('clean');
+});
