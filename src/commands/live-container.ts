@@ -2,9 +2,9 @@ import { Failure } from '../model/failure.ts';
 import type { RestartDriver, ServiceLayout } from '../model/layout.ts';
 import { childEnv } from '../service/child-env.ts';
 import { type Container, isAlive } from '../service/container.ts';
-import { type EngineReason, engineState } from '../service/engine.ts';
+import type { EngineReason } from '../service/engine.ts';
 import { InsideLook } from '../service/look-inside.ts';
-import { driverOf } from './service-driver.ts';
+import { driverOf, engineOf } from './service-driver.ts';
 import type { World } from './world.ts';
 
 /** What could be learned of a service's container. */
@@ -39,7 +39,7 @@ export async function lookAtContainers(
 ): Promise<EngineView> {
   const { driver } = service.restart;
   if (driver !== 'compose') return { state: 'none', driver };
-  const engine = await engineState(world.process, childEnv(world.env, []), timeoutMs);
+  const engine = await engineOf(world, timeoutMs).state();
   if (!engine.ok) return { state: 'unreachable', reason: engine.reason };
   const { version } = engine;
   try {

@@ -9,7 +9,10 @@ import { asComposeInterpolates } from '../model/forensics.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import { Secret } from '../model/secret.ts';
 import { derivedForms, Redactor } from '../platform/redact.ts';
+import { childEnv } from '../service/child-env.ts';
+import { DockerCommand } from '../service/docker-command.ts';
 import type { ServiceDriver } from '../service/driver.ts';
+import { Engine, EngineMemory } from '../service/engine.ts';
 import { driverFor } from '../service/index.ts';
 import { readRegular } from '../store/read-file.ts';
 import { FileSnapshot, observe } from './gather.ts';
@@ -103,15 +106,32 @@ function conceal(text: string, sights: readonly Sight[], env: NodeJS.ProcessEnv)
     .reduce((rest, value) => rest.replaceAll(value, MASK), redactor.redact(text));
 }
 
+const memories = new WeakMap<World, EngineMemory>();
+
+/** What a command knows of the engine: what came of asking it need not be found out for each service. */
+function memoryOf(world: World): EngineMemory {
+  const memory = memories.get(world) ?? new EngineMemory(world.clock);
+  memories.set(world, memory);
+  return memory;
+}
+
+/** The engine, asked for no service of its own. */
+export function engineOf(world: World, timeoutMs: number): Engine {
+  return new Engine(new DockerCommand(world.process, childEnv(world.env, []), timeoutMs), memoryOf(world));
+}
+
 /**
  * The driver of a service: what its programs get of the environment, and what of their words is never shown, comes
- * from the service's files. A restart may take `timeoutMs`.
+ * from the service's files. A restart may take `timeoutMs`, a question `questionMs`. `variables` are names that will
+ * stand in the `.env` besides those that the layout knows.
  */
 export function driverOf(
   service: ServiceLayout,
   root: string,
   world: World,
   timeoutMs: number,
+  variables: readonly string[] = [],
+  questionMs = timeoutMs,
 ): ServiceDriver {
   const { keys = {}, required = [], defaults = {} } = service.env ?? {};
   const before = new Sight(service);
@@ -126,10 +146,13 @@ export function driverOf(
         ...Object.keys(keys),
         ...required,
         ...Object.keys(defaults),
+        ...variables,
       ]),
     ],
     // The files may have been written since; an old credential is a secret as well.
     hide: (text) => conceal(text, [before, new Sight(service)], world.env),
+    memory: memoryOf(world),
     timeoutMs,
+    questionMs,
   });
 }

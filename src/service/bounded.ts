@@ -1,5 +1,11 @@
 import type { ProcessOptions, ProcessPort, ProcessResult } from '../platform/process.ts';
 
+/** What ends a question early: a signal, or a shorter time than questions usually have. */
+export interface Bounds {
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number;
+}
+
 /**
  * Runs a program for at most `timeoutMs`; then the result's failure is `timeout`. Does not wait for a program's own
  * children, which can hold its output open after it was killed: `docker` starts Compose as one. Rejects with the
@@ -9,7 +15,7 @@ export async function runBounded(
   process: ProcessPort,
   command: string,
   args: readonly string[],
-  options: ProcessOptions & { timeoutMs: number },
+  options: Omit<ProcessOptions, 'signal'> & { timeoutMs: number; signal?: AbortSignal | undefined },
 ): Promise<ProcessResult> {
   const { timeoutMs, signal: outer, ...rest } = options;
   outer?.throwIfAborted();

@@ -1,16 +1,10 @@
 import { Exit, Failure } from '../model/failure.ts';
 import { type ComposeDeps, ComposeProgram, type ComposeService } from './compose-program.ts';
+import { endContainers } from './compose-stop.ts';
 import { type Container, isAlive } from './container.ts';
 import { Docker } from './docker.ts';
 import type { RestartAction, ServiceDriver } from './driver.ts';
-import { QUESTION_MS } from './engine.ts';
 import { howItEnded } from './said.ts';
-
-/** One container can come up while another is ended; whoever does not end in so many rounds is not ended by us. */
-const STOP_ROUNDS = 3;
-const STOP_MS = 20_000;
-
-const hasEnded = ({ status }: Container) => status === 'exited' || status === 'dead' || status === 'created';
 
 const idsOf = (containers: readonly Container[]) => containers.map(({ id }) => id);
 
@@ -45,12 +39,16 @@ export class ComposeDriver implements ServiceDriver {
   readonly #docker: Docker;
   /** The containers as they were last listed: while all are there and one runs, the engine alone need be asked. */
   #ids: string[] = [];
+  /** Every container that was ever listed: one that Compose lists no longer need not have ended. */
+  readonly #known = new Set<string>();
+  /** Whether nothing was begun since they were listed. */
+  #isWhole = false;
 
   constructor(target: ComposeService, deps: ComposeDeps) {
     this.#target = target;
     this.#deps = deps;
     this.#compose = new ComposeProgram(target, deps);
-    this.#docker = new Docker(deps.process, deps.env, deps.timeoutMs);
+    this.#docker = new Docker(deps.docker, deps.engine);
   }
 
   async containers(signal?: AbortSignal): Promise<Container[]> {
@@ -60,6 +58,8 @@ export class ComposeDriver implements ServiceDriver {
   }
 
   async restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
+    // It may be the way back: that is worth the wait.
+    this.#deps.engine.memory.forget();
     try {
       await this.#restart(action, signal);
     } catch (error) {
@@ -69,38 +69,36 @@ export class ComposeDriver implements ServiceDriver {
     }
   }
 
-  async stop(cut?: AbortSignal): Promise<boolean> {
-    const late = AbortSignal.timeout(Math.min(this.#deps.timeoutMs, STOP_MS));
-    const signal = cut === undefined ? late : AbortSignal.any([late, cut]);
-    try {
-      // What is known is ended before anything is asked: each question costs the start of a program.
-      await this.#docker.kill(this.#ids, signal);
-      for (let round = 0; round < STOP_ROUNDS; round++) if (await this.#end(signal)) return true;
-    } catch {
-      // No engine, no file, no time left: then nothing is certain.
-    }
-    return false;
+  stop(cut?: AbortSignal): Promise<boolean> {
+    const [compose, docker, known, isWhole] = [this.#compose, this.#docker, this.#known, this.#isWhole];
+    const ending = { compose, docker, service: this.#target.service, known, isWhole };
+    return endContainers(ending, this.#deps.timeoutMs, cut);
   }
 
   async #lookAnew(signal?: AbortSignal): Promise<Container[]> {
-    const found = await this.#inspect(await this.#compose.ids(signal), signal);
+    // An engine that hangs would let every other question wait in vain.
+    await this.#deps.engine.version({ signal });
+    const found = await this.#inspect(await this.#compose.ids({ signal }), signal);
     this.#ids = idsOf(found);
+    for (const id of this.#ids) this.#known.add(id);
+    this.#isWhole = true;
     return found;
   }
 
   #inspect(ids: readonly string[], signal?: AbortSignal): Promise<Container[]> {
-    return this.#docker.inspect(ids, this.#target.service, signal);
+    return this.#docker.inspect(ids, this.#target.service, { signal });
   }
 
   async #restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
     const before = await this.#lookAnew(signal);
-    await this.#docker.remove(idsOf(leftoversAmong(before)), signal);
+    await this.#docker.remove(idsOf(leftoversAmong(before)), { signal });
     const { service } = this.#target;
     // `restart` makes no container, and would leave a stopped one as it was made long ago.
     const recreate = action === 'recreate' || !before.some(isAlive);
     const args = recreate ? ['up', '-d', '--force-recreate', '--no-color', service] : ['restart', service];
     this.#ids = [];
-    const ran = await this.#compose.run(args, this.#deps.timeoutMs, signal);
+    this.#isWhole = false;
+    const ran = await this.#compose.run(args, { signal });
     const doing = `Compose was to ${recreate ? 'recreate' : 'restart'} ${service}`;
     const remedy = this.#compose.line('up', '-d', '--force-recreate', service);
     if (ran.code !== 0) {
@@ -115,28 +113,5 @@ export class ComposeDriver implements ServiceDriver {
   #failure(code: string, message: string, remedy: string, cause?: Failure): Failure {
     const location = { path: this.#target.file };
     return new Failure({ code, exit: Exit.rolledBack, message, remedy, location, cause });
-  }
-
-  /** One attempt to end all containers of the service; gives whether all of them have ended for good. */
-  async #end(signal: AbortSignal): Promise<boolean> {
-    const ids = await this.#listToEnd(signal);
-    if (ids === undefined) return false;
-    const found = await this.#inspect(ids, signal);
-    const awake = found.filter((one) => !hasEnded(one));
-    await this.#docker.kill(idsOf(awake), signal);
-    const forbidden = await this.#docker.forbidRestart(idsOf(found), signal);
-    const rest = awake.length === 0 ? found : await this.#inspect(ids, signal);
-    return forbidden && rest.every(hasEnded);
-  }
-
-  /** The containers to end; where Compose does not list them, those that are known, else Compose is to end them. */
-  async #listToEnd(signal: AbortSignal): Promise<string[] | undefined> {
-    try {
-      return await this.#compose.ids(signal);
-    } catch {
-      if (this.#ids.length > 0) return this.#ids;
-      await this.#compose.run(['kill', this.#target.service], QUESTION_MS, signal);
-      return undefined;
-    }
   }
 }

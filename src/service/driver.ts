@@ -24,8 +24,13 @@ export interface ServiceDriver {
    */
   restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void>;
   /**
-   * Ends the service at once, and keeps it from coming back by itself. Gives whether it is certainly ended: never where
-   * the signal was aborted before that was known. Does not throw.
+   * Ends the service at once, and keeps it from coming back by itself; takes some twenty seconds at most. Gives whether
+   * that is certain: every container that this driver ever saw is gone or has ended, and so has whatever Compose lists.
+   * Never where one cannot be accounted for, where nobody could be asked, or where the signal was aborted before it was
+   * known. Does not throw.
+   *
+   * Certain of containers, that is, and so also where there never was one, as after a first start that failed. A server
+   * that answers all the same is of another project or none: whoever heard it must ask it again.
    */
   stop(signal?: AbortSignal): Promise<boolean>;
 }

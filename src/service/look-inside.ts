@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import type { ProcessPort, ProcessResult } from '../platform/process.ts';
-import { runBounded } from './bounded.ts';
-import { QUESTION_MS } from './engine.ts';
+import { DockerCommand } from './docker-command.ts';
 
 /** Lines of a log that are looked through: what installs, and what failed to load, says so near the end. */
 const LOG_LINES = 200;
@@ -87,48 +86,40 @@ function signsIn({ stdout, stderr }: ProcessResult): LogSigns {
 
 /** Looks into running containers without changing anything in them. What cannot be seen is undefined or unknown. */
 export class InsideLook {
-  readonly #process: ProcessPort;
-  readonly #env: NodeJS.ProcessEnv;
-  readonly #timeoutMs: number;
+  readonly #docker: DockerCommand;
 
   /** `env` is the whole environment of `docker`; no question takes longer than `timeoutMs`. */
   constructor(process: ProcessPort, env: NodeJS.ProcessEnv, timeoutMs: number) {
-    this.#process = process;
-    this.#env = env;
-    this.#timeoutMs = Math.min(timeoutMs, QUESTION_MS);
-  }
-
-  #docker(...args: string[]): Promise<ProcessResult> {
-    return runBounded(this.#process, 'docker', args, { env: this.#env, timeoutMs: this.#timeoutMs });
+    this.#docker = new DockerCommand(process, env, timeoutMs);
   }
 
   async processes(id: string, now: Date): Promise<Processes | undefined> {
-    const ran = await this.#docker('top', id, '-eo', 'pid,etimes,args');
+    const ran = await this.#docker.run(['top', id, '-eo', 'pid,etimes,args']);
     return ran.code === 0 ? processesIn(ran.stdout, now) : undefined;
   }
 
   async log(id: string): Promise<LogSigns | undefined> {
-    const ran = await this.#docker('logs', '--tail', String(LOG_LINES), id);
+    const ran = await this.#docker.run(['logs', '--tail', String(LOG_LINES), id]);
     return ran.code === 0 ? signsIn(ran) : undefined;
   }
 
   /** A file as the container's own processes see it. */
   async file(id: string, path: string): Promise<FileInside> {
-    const { code, stdout, stderr } = await this.#docker('exec', id, 'cat', path);
+    const { code, stdout, stderr } = await this.#docker.run(['exec', id, 'cat', path]);
     if (code === 0) return { kind: 'file', bytes: Buffer.from(stdout, 'utf8') };
     return { kind: code === 1 && /^cat: .*no such file/im.test(stderr) ? 'missing' : 'unknown' };
   }
 
   /** When a file in the container was last changed, to the second. */
   async changedAt(id: string, path: string): Promise<Date | undefined> {
-    const { code, stdout } = await this.#docker('exec', id, 'stat', '-c', '%Y', path);
+    const { code, stdout } = await this.#docker.run(['exec', id, 'stat', '-c', '%Y', path]);
     const seconds = /^(\d+)\n?$/.exec(stdout)?.[1];
     return code === 0 && seconds !== undefined ? new Date(Number(seconds) * 1000) : undefined;
   }
 
   /** The names of all containers of this machine, whosever they are; none where they cannot be had. */
   async names(): Promise<string[]> {
-    const { code, stdout } = await this.#docker('container', 'ls', '-a', '--format', '{{.Names}}');
+    const { code, stdout } = await this.#docker.run(['container', 'ls', '-a', '--format', '{{.Names}}']);
     return code === 0 ? stdout.split('\n').filter((name) => /^[\w.-]{1,128}$/.test(name)) : [];
   }
 }

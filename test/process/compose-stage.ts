@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { Failure } from '../../src/model/failure.ts';
 import { Secret } from '../../src/model/secret.ts';
+import { systemClock } from '../../src/platform/clock.ts';
 import { nodeProcess } from '../../src/platform/process.ts';
 import { Redactor } from '../../src/platform/redact.ts';
+import { DockerCommand } from '../../src/service/docker-command.ts';
 import type { ServiceDriver } from '../../src/service/driver.ts';
+import { Engine, EngineMemory } from '../../src/service/engine.ts';
 import { driverFor, type ServiceDeps } from '../../src/service/index.ts';
 import { cheapHash, freshSecret } from './deployment.ts';
 import { type StubBehaviour, StubDocker } from './stub-docker.ts';
@@ -37,6 +40,11 @@ export class ComposeStage {
     });
   }
 
+  engine(): Engine {
+    const docker = new DockerCommand(nodeProcess, { PATH: this.stub.path }, 20_000);
+    return new Engine(docker, new EngineMemory(systemClock));
+  }
+
   driver(more: Partial<ServiceDeps> = {}): ServiceDriver {
     return driverFor(
       { driver: 'compose', file: this.file, service: SERVICE },
@@ -46,7 +54,9 @@ export class ComposeStage {
         root: this.root,
         envKeys: [],
         hide: (text) => secrets.redact(text),
+        memory: new EngineMemory(systemClock),
         timeoutMs: 20_000,
+        questionMs: 20_000,
         ...more,
       },
     );

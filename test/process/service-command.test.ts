@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/platform/clock.ts';
 import { nodeProcess } from '../../src/platform/process.ts';
+import { EngineMemory } from '../../src/service/engine.ts';
 import { driverFor } from '../../src/service/index.ts';
 import { freshSecret } from './deployment.ts';
 import { expectSilent } from './silence.ts';
@@ -21,7 +23,9 @@ const deps = (timeoutMs = 20_000) => ({
   root,
   envKeys: ['HF_TOKEN'],
   hide: (text: string) => text.replaceAll(secret, '[secret]'),
+  memory: new EngineMemory(systemClock),
   timeoutMs,
+  questionMs: timeoutMs,
 });
 
 /** A program that is run as the layout's command. */

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { nodeProcess } from '../../src/platform/process.ts';
-import { engineState } from '../../src/service/engine.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { EngineMemory } from '../../src/service/engine.ts';
 import { ComposeStage, failureOf, MONITOR, SERVICE } from './compose-stage.ts';
 
 let stage: ComposeStage;
@@ -121,7 +121,7 @@ describe('no engine, no Compose', () => {
     stage.stub.change((state) => Object.assign(state, { engine }));
     const failure = await failureOf(stage.driver().containers());
     expect(failure).toMatchObject({ ...UNREACHABLE, message: expect.stringContaining(words) });
-    expect(await engineState(nodeProcess, { PATH: stage.stub.path })).toEqual({ ok: false, reason });
+    expect(await stage.engine().state()).toEqual({ ok: false, reason });
     expect(await failureOf(stage.driver().restart('recreate'))).toMatchObject({
       code: 'restart-failed',
       exit: 5,
@@ -136,7 +136,7 @@ describe('no engine, no Compose', () => {
       ...UNREACHABLE,
       message: expect.stringContaining('not on PATH'),
     });
-    expect(await engineState(nodeProcess, { PATH: stage.stub.path })).toEqual({ ok: false, reason });
+    expect(await stage.engine().state()).toEqual({ ok: false, reason });
   });
 
   it('docker is not there, and an old docker-compose is', async () => {
@@ -152,8 +152,32 @@ describe('no engine, no Compose', () => {
     expect(failure).toMatchObject({ ...UNREACHABLE, message: expect.stringContaining('in time') });
   });
 
+  it('a docker that hangs is waited for once, by all services, for as long as a question may take', async () => {
+    for (const verb of ['version', 'compose-version', 'ps']) stage.when(verb, { hang: true });
+    const memory = new EngineMemory(systemClock);
+    const first = failureOf(stage.driver({ memory, questionMs: 500 }).containers());
+    expect(await first).toMatchObject({ ...UNREACHABLE, message: expect.stringContaining('in time') });
+    const next = failureOf(stage.driver({ memory }).containers());
+    expect(await next).toMatchObject(UNREACHABLE);
+    expect(stage.verbs).toEqual(['version']);
+    // A way back is worth another wait.
+    stage.stub.change((state) => {
+      state.on = {};
+    });
+    await stage.driver({ memory }).restart('recreate');
+    expect(stage.of()).toMatchObject([{ status: 'running' }]);
+  });
+
+  it('an engine that answers is asked whether it does only once', async () => {
+    stage.stub.add(SERVICE, { status: 'exited' });
+    const service = stage.driver();
+    await service.containers();
+    await service.containers();
+    expect(stage.stub.calls('version')).toHaveLength(1);
+  });
+
   it('an engine that answers has a version', async () => {
-    expect(await engineState(nodeProcess, { PATH: stage.stub.path })).toEqual({
+    expect(await stage.engine().state()).toEqual({
       ok: true,
       version: '26.1.5',
     });

@@ -25,7 +25,7 @@ afterEach(async () => {
   await stub.remove();
 });
 
-const driver = (env: Record<string, string> = {}) => {
+const driver = (env: Record<string, string> = {}, variables: string[] = []) => {
   const service: ServiceLayout = {
     name: SERVICE,
     url: 'http://127.0.0.1:8188',
@@ -50,7 +50,7 @@ const driver = (env: Record<string, string> = {}) => {
     stdin: async () => '',
     progress: () => undefined,
   };
-  return driverOf(service, tree.root, world, 20_000);
+  return driverOf(service, tree.root, world, 20_000, variables);
 };
 
 /** What the driver says where Compose ends with these words. */
@@ -119,8 +119,17 @@ it('an ordinary message stays as it is', async () => {
 
 it('no key of a .env that is read, and none that will be written, comes from the shell', async () => {
   tree.write(`${dirname(PATHS.compose)}/.env`, `${tree.envText()}export A=1\n B : x\nC: y\n# D=1\n`);
-  const shell = ['HF_TOKEN', 'QWEN_API_TOKEN', 'A', 'C', 'REQUIRED', 'DEFAULTED', 'COMFYUI_LOGIN_ENABLED'];
-  await driver(Object.fromEntries(['D', ...shell].map((key) => [key, 'shell']))).containers();
+  const shell = [
+    'HF_TOKEN',
+    'QWEN_API_TOKEN',
+    'A',
+    'C',
+    'REQUIRED',
+    'DEFAULTED',
+    'COMFYUI_LOGIN_ENABLED',
+    'ADDED',
+  ];
+  await driver(Object.fromEntries(['D', ...shell].map((key) => [key, 'shell'])), ['ADDED']).containers();
   expect(stub.calls().length).toBeGreaterThan(0);
   for (const { env } of stub.calls()) expect(Object.keys(env).sort()).toEqual(['D', 'HOME', 'PATH']);
 });

@@ -41,6 +41,7 @@ async function tell(event) {
 
 const there = (ids) => state.containers.filter((one) => ids.includes(one.id));
 const of = (service) => state.containers.filter((one) => one.service === service && !one.oneOff);
+const runs = (one) => ['running', 'restarting', 'paused'].includes(one.status);
 const missing = (ids) => ids.filter((id) => there([id]).length === 0);
 
 const described = (one) => ({
@@ -77,14 +78,15 @@ function start(one) {
 
 const VERBS = {
   'compose-version': () => console.log({ v1: '1.29.2', standalone: '2.26.1' }[state.compose] ?? '2.26.1'),
-  version: () => console.log('26.1.5'),
+  version: () => console.log(state.version ?? '26.1.5'),
   ps() {
     const early = state.compose === 'v1';
     const all = early || flag('-a');
     const shown = state.containers.filter(
       (one) =>
         named.includes(one.service) &&
-        (one.oneOff ? early && (flag('-a') || one.status === 'running') : all || one.status === 'running'),
+        // Either Compose adds what 'run' left where all are asked for, the first those that run in any case.
+        (one.oneOff ? flag('-a') || (early && runs(one)) : all || runs(one)),
     );
     for (const one of shown) console.log(one.id);
     if (behaviour.vanish) state.containers = state.containers.filter((one) => !shown.includes(one));
@@ -127,7 +129,7 @@ const VERBS = {
     for (const one of behaviour.first ? of(service).slice(0, 1) : of(service)) start(one);
   },
   async 'compose-kill'() {
-    for (const one of of(named[0])) Object.assign(one, { status: 'exited', exitCode: 137 });
+    for (const one of of(named[0]).filter(runs)) Object.assign(one, { status: 'exited', exitCode: 137 });
     await tell({ verb: 'kill', service: named[0] });
   },
   inspect() {
@@ -139,7 +141,7 @@ const VERBS = {
     for (const id of missing(named)) end(1, 'Error response from daemon: No such container: ' + id);
     const ended = new Set();
     for (const one of there(named)) {
-      if (!['running', 'restarting', 'paused'].includes(one.status)) {
+      if (!runs(one)) {
         end(1, 'Error response from daemon: Cannot kill container: ' + one.id + ' is not running');
         continue;
       }
@@ -191,6 +193,10 @@ const untilThere = (path) =>
   });
 
 async function main() {
+  if (behaviour.once) {
+    delete state.on[verb];
+    save();
+  }
   process.stdout.write(behaviour.stdout ?? '');
   process.stderr.write(behaviour.stderr ?? '');
   if (behaviour.hang) return setInterval(() => undefined, 60_000);

@@ -57,6 +57,8 @@ export interface StubBehaviour {
   stderr?: string;
   /** Does not end by itself. */
   hang?: boolean;
+  /** Only the next time. */
+  once?: boolean;
   /** Does nothing, and reports success. */
   idle?: boolean;
   /** Acts on this service instead. */
@@ -73,6 +75,8 @@ export interface StubBehaviour {
 
 export interface StubState {
   engine: 'up' | 'down' | 'forbidden';
+  /** The engine's, 26.1.5 where it is not given. */
+  version?: string;
   /** Which Compose is there: the plugin, `docker-compose` 1.x, `docker-compose` 2.x, none. */
   compose: 'plugin' | 'v1' | 'standalone' | 'none';
   /** The services of the compose file, and what their new containers are made of. */
