@@ -65,6 +65,8 @@ for (const [file, entry] of Object.entries(bundles)) {
     supported: { 'dynamic-import': false },
     minify: true,
     legalComments: 'none',
+    // Letters as they are, not as escapes.
+    charset: 'utf8',
     define: { __VERSION__: JSON.stringify(version) },
     banner: file.endsWith('index.cjs') && !file.startsWith('action') ? { js: '#!/usr/bin/env node' } : {},
     plugins: [terminalApart],

@@ -117,6 +117,7 @@ async function runProgram(
   const ended = (code: number | null, failure?: string): ProcessResult => ({
     code,
     stdout: stdout.text,
+    stdoutBytes: stdout.bytes,
     stderr: stderr.text,
     ...(failure !== undefined && { failure }),
   });

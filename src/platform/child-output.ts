@@ -16,8 +16,12 @@ export class Output {
     this.#size += chunk.length;
   };
 
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
   get text(): string {
-    return Buffer.concat(this.#chunks).toString('utf8');
+    return this.bytes.toString('utf8');
   }
 }
 

@@ -20,6 +20,8 @@ export interface ProcessResult {
   /** The exit code; null where the program could not be started, was killed, or ran out of time. */
   code: number | null;
   stdout: string;
+  /** The same before it was read as UTF-8; absent where there was none. */
+  stdoutBytes?: Buffer;
   stderr: string;
   /** Why there is no exit code, e.g. `ENOENT`, `SIGKILL`, `timeout`. */
   failure?: string;
@@ -65,6 +67,7 @@ function ended(child: ChildProcessWithoutNullStreams, options: ProcessOptions): 
       resolve({
         code,
         stdout: stdout.text,
+        stdoutBytes: stdout.bytes,
         stderr: stderr.text,
         ...(failure !== undefined && { failure }),
       });

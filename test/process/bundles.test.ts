@@ -14,7 +14,8 @@ const text = (face: string) =>
     .join('\n');
 
 describe('the bundles', () => {
-  const bounds = { cli: 450_000, entrypoint: 250_000, action: 900_000 };
+  // The terminal holds every command with its words: yaml, commander and bcrypt (once for its threads) are 200 kB of it.
+  const bounds = { cli: 550_000, entrypoint: 250_000, action: 900_000 };
   it.each(Object.entries(bounds))('%s stays under its bound', (face, bytes) => {
     const sizes = programs(face).map((path) => statSync(path).size);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(bytes);

@@ -80,7 +80,7 @@ describe.skipIf(process.platform !== 'linux').each(ports)('a daemon, by the port
   it('is not waited for, and lives on', async () => {
     const ran = port.run(...leaving('exit 3'), { cwd: folder, timeoutMs: 20_000 });
     const pid = await grandchild();
-    const { stdout, ...rest } = await ran;
+    const { stdout, stdoutBytes: _, ...rest } = await ran;
     expect([stdout.replaceAll('x\n', ''), rest]).toEqual(['first\nlast\n', { code: 3, stderr: '' }]);
     expect(() => process.kill(pid, 0)).not.toThrow();
     process.kill(pid, 'SIGKILL');
@@ -93,4 +93,10 @@ describe.skipIf(process.platform !== 'linux').each(ports)('a daemon, by the port
     expect(await ran).toMatchObject({ code: null, failure: 'SIGKILL' });
     await gone(pid);
   });
+});
+
+it.each(ports)('bytes that are no UTF-8 are given as they are, by the port of %s', async (_, port) => {
+  const script = 'process.stdout.write(Buffer.from([0x61, 0xff]))';
+  const { stdoutBytes } = await port.run(process.execPath, ['-e', script]);
+  expect(stdoutBytes).toEqual(Buffer.from([0x61, 0xff]));
 });
