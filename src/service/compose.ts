@@ -3,8 +3,11 @@ import { type ComposeDeps, ComposeProgram, type ComposeService } from './compose
 import { endContainers } from './compose-stop.ts';
 import { type Container, isAlive } from './container.ts';
 import { Docker } from './docker.ts';
-import type { RestartAction, ServiceDriver } from './driver.ts';
+import { NotBegun, type RestartAction, type ServiceDriver } from './driver.ts';
 import { howItEnded } from './said.ts';
+
+/** The first Docker Engine on which Compose v1 fails with `KeyError: 'ContainerConfig'`. */
+const FIRST_WITHOUT_V1 = 26;
 
 const idsOf = (containers: readonly Container[]) => containers.map(({ id }) => id);
 
@@ -91,10 +94,11 @@ export class ComposeDriver implements ServiceDriver {
 
   async #restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
     const before = await this.#lookAnew(signal);
-    await this.#docker.remove(idsOf(leftoversAmong(before)), { signal });
     const { service } = this.#target;
     // `restart` makes no container, and would leave a stopped one as it was made long ago.
     const recreate = action === 'recreate' || !before.some(isAlive);
+    if (recreate && before.length > 0) await this.#requireRecreation(signal);
+    await this.#docker.remove(idsOf(leftoversAmong(before)), { signal });
     const args = recreate ? ['up', '-d', '--force-recreate', '--no-color', service] : ['restart', service];
     this.#ids = [];
     this.#isWhole = false;
@@ -108,6 +112,20 @@ export class ComposeDriver implements ServiceDriver {
     if (isFresh(before, await this.#lookAnew(signal), recreate)) return;
     const message = `${doing} and reported success, but no new process runs in place of the old one`;
     throw this.#failure('restart-ineffective', message, remedy);
+  }
+
+  /** Compose v1 would stop the old container, and then break down over what such an engine says of its image. */
+  async #requireRecreation(signal?: AbortSignal): Promise<void> {
+    if (!(await this.#compose.isEarly({ signal }))) return;
+    const version = await this.#deps.engine.version({ signal });
+    if (!(Number.parseInt(version, 10) >= FIRST_WITHOUT_V1)) return;
+    throw new NotBegun({
+      code: 'restart-failed',
+      exit: Exit.rolledBack,
+      message: `docker-compose 1.x cannot recreate a container on Docker Engine ${FIRST_WITHOUT_V1} and later; nothing was done to ${this.#target.service}`,
+      remedy: 'install the Compose plugin of docker ("docker compose")',
+      location: { path: this.#target.file },
+    });
   }
 
   #failure(code: string, message: string, remedy: string, cause?: Failure): Failure {

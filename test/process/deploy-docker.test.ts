@@ -98,6 +98,7 @@ describe('deploy through Compose', () => {
     const one = await stage();
     one.docker.change((state) => {
       state.compose = 'v1';
+      state.version = '25.0.5';
     });
     const ran = await one.deploy(renewed());
     expect([ran.code, ran.json.status]).toEqual([0, 'deployed']);

@@ -74,7 +74,8 @@ describe('containers', () => {
 });
 
 describe.each(['plugin', 'v1', 'standalone'] as const)('with Compose as %s', (compose) => {
-  beforeEach(() => stage.stub.change((state) => Object.assign(state, { compose })));
+  const version = compose === 'v1' ? '25.0.5' : '26.1.5';
+  beforeEach(() => stage.stub.change((state) => Object.assign(state, { compose, version })));
 
   it('recreates the service, and nothing else', async () => {
     const old = stage.stub.add(SERVICE);

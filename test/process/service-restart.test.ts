@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { NotBegun } from '../../src/service/driver.ts';
 import { bearer, ComposeStage, failureOf, MONITOR, password, SERVICE } from './compose-stage.ts';
 import { expectSilent } from './silence.ts';
 
@@ -111,6 +112,54 @@ describe('a restart', () => {
     await expect(stage.driver().restart('recreate', cancel.signal)).rejects.toBe(reason);
     await expect(stage.driver().restart('recreate', cancel.signal)).rejects.toBe(reason);
     expect(stage.stub.calls('up')).toHaveLength(1);
+  });
+});
+
+describe('Compose v1 on an engine that is too new for it', () => {
+  const on = (version: string, compose = 'v1') =>
+    stage.stub.change((state) => Object.assign(state, { compose, version }));
+
+  it.each(['26.0.0', '26.1.5', '28.3.2+dfsg1'])(
+    'recreates nothing, and touches nothing: %s',
+    async (version) => {
+      on(version);
+      const never = { status: 'created', startedAt: '0001-01-01T00:00:00Z' };
+      for (const more of [{}, never]) stage.stub.add(SERVICE, more);
+      const before = stage.of();
+      const failure = await failureOf(stage.driver().restart('recreate'));
+      expect(failure).toBeInstanceOf(NotBegun);
+      expect(failure).toMatchObject({ code: 'restart-failed', exit: 5 });
+      expect(failure.message).toContain('docker-compose 1.x cannot recreate a container on Docker Engine 26');
+      expect(failure.remedy).toContain('install the Compose plugin');
+      expect(stage.of()).toEqual(before);
+      expect(['up', 'rm', 'kill'].filter((verb) => stage.verbs.includes(verb))).toEqual([]);
+    },
+  );
+
+  it('does not recreate a container that has ended, either', async () => {
+    on('26.1.5');
+    stage.stub.add(SERVICE, { status: 'exited' });
+    expect(await failureOf(stage.driver().restart('restart'))).toBeInstanceOf(NotBegun);
+  });
+
+  it('makes a first container, and starts another process in one', async () => {
+    on('26.1.5');
+    await stage.driver().restart('recreate');
+    await stage.driver().restart('restart');
+    expect(stage.of()).toMatchObject([{ status: 'running' }]);
+  });
+
+  it.each([
+    ['25.0.5', 'v1'],
+    ['20.10.24+dfsg1', 'v1'],
+    ['26.1.5', 'plugin'],
+    ['26.1.5', 'standalone'],
+    ['', 'v1'],
+  ])('is no concern of engine "%s" with Compose %s', async (version, compose) => {
+    on(version, compose);
+    const old = stage.stub.add(SERVICE);
+    await stage.driver().restart('recreate');
+    expect(stage.of()[0]?.id).not.toBe(old);
   });
 });
 
