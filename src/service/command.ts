@@ -35,7 +35,7 @@ export class CommandDriver implements ServiceDriver {
   async restart(_action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
     const ran = await this.#run(this.#layout.command, signal);
     if (ran.code === 0) return;
-    const ending = howItEnded(ran, this.#deps.timeoutMs, this.#deps.hide);
+    const ending = howItEnded(ran, this.#deps.timeoutMs, this.#deps);
     // An errno: there is no such program, or it cannot be run.
     const begun = ran.code !== null || !/^E[A-Z]+$/.test(ran.failure ?? '');
     throw new (begun ? Failure : NotBegun)({

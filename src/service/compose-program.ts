@@ -5,7 +5,7 @@ import type { ProcessPort, ProcessResult } from '../platform/process.ts';
 import { type Bounds, runBounded } from './bounded.ts';
 import type { DockerCommand } from './docker-command.ts';
 import { type Engine, engineUnreachable } from './engine.ts';
-import { type Hide, howItEnded } from './said.ts';
+import { type Discretion, type Hide, howItEnded } from './said.ts';
 
 /** How Compose is called on this machine. */
 interface Flavour {
@@ -46,6 +46,11 @@ export class ComposeProgram {
     this.#target = target;
     this.#deps = deps;
     this.#questionMs = deps.docker.timeoutMs;
+  }
+
+  /** How much of its words may be shown. */
+  get discretion(): Discretion {
+    return { hide: this.#deps.hide, names: [this.#target.service, this.#target.file] };
   }
 
   /** The command as a person would type it. */
@@ -146,7 +151,7 @@ export class ComposeProgram {
     const engine = await this.#engineFailure(bounds);
     if (engine !== undefined) return engine;
     const { file, service } = this.#target;
-    const ending = howItEnded(ran, this.#questionMs, this.#deps.hide);
+    const ending = howItEnded(ran, this.#questionMs, this.discretion);
     return new Failure({
       code: 'compose-failed',
       exit: Exit.unknown,

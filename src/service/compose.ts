@@ -106,7 +106,7 @@ export class ComposeDriver implements ServiceDriver {
     const doing = `Compose was to ${recreate ? 'recreate' : 'restart'} ${service}`;
     const remedy = this.#compose.line('up', '-d', '--force-recreate', service);
     if (ran.code !== 0) {
-      const ending = howItEnded(ran, this.#deps.timeoutMs, this.#deps.hide);
+      const ending = howItEnded(ran, this.#deps.timeoutMs, this.#compose.discretion);
       throw this.#failure('restart-failed', `${doing}, and ${ending}`, remedy);
     }
     if (isFresh(before, await this.#lookAnew(signal), recreate)) return;

@@ -111,6 +111,13 @@ it('hides a short password, what a compose file spells out, and tokens of the sh
   expect(message).toContain('<[secret]>');
 });
 
+it('quotes nothing of a file that the layout does not name', async () => {
+  const secret = freshSecret();
+  const message = await said(`service "${SERVICE}": character "-" in variable name "${secret}-x"`);
+  expectSilent(message, [secret]);
+  expect(message).toContain(`service "${SERVICE}": character "…" in variable name "…"`);
+});
+
 it('an ordinary message stays as it is', async () => {
   expect(await said('port 8188 at /srv/comfyui: admin true')).toContain(
     'port 8188 at /srv/comfyui: admin true',

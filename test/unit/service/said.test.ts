@@ -4,7 +4,7 @@ import { lastWords } from '../../../src/service/said.ts';
 
 const SECRET = `canary-${crypto.randomUUID()}`;
 const hide = (text: string) => text.replaceAll(SECRET, '[secret]');
-const words = (...lines: string[]) => lastWords(`${lines.join('\n')}\n`, hide);
+const words = (...lines: string[]) => lastWords(`${lines.join('\n')}\n`, { hide });
 
 describe('the last words of a program', () => {
   it('of Compose v2 leave its warnings out, which name pieces of hashes', () => {
@@ -31,6 +31,33 @@ describe('the last words of a program', () => {
     );
   });
 
+  const quotation = 'pa55-word';
+  it.each([
+    [
+      `unexpected character "-" in variable name "${quotation}-x"`,
+      'unexpected character "…" in variable name "…"',
+    ],
+    [`in variable name "a\\"${quotation}\\""`, 'in variable name "…"'],
+    [`unterminated quoted value "${quotation} and more`, 'unterminated quoted value "…"'],
+    [`unterminated quoted value "${quotation}\\`, 'unterminated quoted value "…"'],
+    [`unterminated quoted value '${quotation} and more`, "unterminated quoted value '…'"],
+    [`can't parse '${quotation} it's' of \`${quotation}\``, "can't parse '…' of `…`"],
+    [`of ${quotation}", and "${quotation}" is odd`, '…, and "…" is odd'],
+    [`env=${quotation}" is odd`, '… is odd'],
+    [`name="${quotation}" is odd`, 'name="…" is odd'],
+    ["it wasn’t there, nor the operator's file", "it wasn’t there, nor the operator's file"],
+    ['an empty "" is odd', 'an empty "" is odd'],
+  ])('quote nothing: %#', (line, shown) => {
+    expect(words(line)).toBe(shown);
+    expect(words(`a first line`, line)).not.toContain(quotation);
+  });
+
+  it('quote a path that is there, and what the layout names', () => {
+    const names = ['comfyui-qwen', '/nowhere/compose.yml'];
+    const line = `"${process.execPath}" of 'comfyui-qwen' in "/nowhere/compose.yml" is not "/nowhere/else"`;
+    expect(lastWords(line, { hide, names })).toBe(line.replace('/nowhere/else', '…'));
+  });
+
   it('are of bounded length', () => {
     expect(words(`x ${'word '.repeat(10_000)}`).length).toBeLessThanOrEqual(201);
     expect(words('an error', `${'x'.repeat(20_000)} and so on`)).toBe('');
@@ -55,7 +82,7 @@ describe('the last words of a program', () => {
         for (const [at, cut] of places.sort((a, b) => b[0] - a[0])) {
           secret = secret.slice(0, at) + cut + secret.slice(at);
         }
-        const shown = lastWords(before.join('') + secret + after.join(''), hide);
+        const shown = lastWords(before.join('') + secret + after.join(''), { hide });
         for (const part of [SECRET.slice(0, 12), SECRET.slice(12, 24), SECRET.slice(-12)]) {
           expect(shown).not.toContain(part);
         }
