@@ -1,21 +1,11 @@
-import { realpathSync } from 'node:fs';
-import { basename, dirname, join, posix, relative } from 'node:path';
+import { dirname, join, posix, relative } from 'node:path';
 import { locationsOf } from '../locations/index.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import { liesIn } from '../model/path.ts';
+import { realPath } from '../platform/real-path.ts';
 import type { Container, Mount } from '../service/container.ts';
 
 const USUAL_COMFYUI_DIR = '/workspace/ComfyUI';
-
-/** A path with every link of it followed, as far as it is there. */
-function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const above = dirname(path);
-    return above === path ? path : join(real(above), basename(path));
-  }
-}
 
 const binds = (container: Container) => container.mounts.filter((one) => one.type === 'bind');
 
@@ -30,9 +20,9 @@ export function hostPath(container: Container, inside: string): string | undefin
 
 /** Where a container sees what lies at a path of the host. */
 function insidePath(container: Container, path: string): string | undefined {
-  const mount = binds(container).find((one) => liesIn(real(path), real(one.source)));
+  const mount = binds(container).find((one) => liesIn(realPath(path), realPath(one.source)));
   if (mount === undefined) return undefined;
-  return posix.join(mount.destination, relative(real(mount.source), real(path)));
+  return posix.join(mount.destination, relative(realPath(mount.source), realPath(path)));
 }
 
 /** Where a container has its PASSWORD file; `sure` where mounts or its own environment say so. */
@@ -65,7 +55,7 @@ function passwordElsewhere(container: Container, service: ServiceLayout): Elsewh
   const [expected, ...more] = passwordLocations(service);
   const source = hostPath(container, passwordPath(container, service).path);
   if (expected === undefined || source === undefined) return undefined;
-  if ([expected, ...more].some((path) => real(path) === real(source))) return undefined;
+  if ([expected, ...more].some((path) => realPath(path) === realPath(source))) return undefined;
   return { how: 'mount', source, expected };
 }
 
@@ -76,7 +66,7 @@ function twinMount(container: Container, service: ServiceLayout, root: string): 
     if (!liesIn(path, root) || insidePath(container, path) !== undefined) continue;
     for (let own = path; own !== root; own = dirname(own)) {
       const twin = binds(container).find(
-        (one) => isTwin(one, relative(root, own)) && real(one.source) !== real(own),
+        (one) => isTwin(one, relative(root, own)) && realPath(one.source) !== realPath(own),
       );
       if (twin !== undefined) return { how: 'mount', source: twin.source, expected: own };
     }
@@ -87,10 +77,10 @@ function twinMount(container: Container, service: ServiceLayout, root: string): 
 /** The folder that Compose made the container from, where it is not one of this layout around the compose file. */
 function madeElsewhere(container: Container, service: ServiceLayout, root: string): Elsewhere | undefined {
   if (container.workingDir === undefined || service.restart.driver !== 'compose') return undefined;
-  const [made, file] = [real(container.workingDir), real(service.restart.file)];
+  const [made, file] = [realPath(container.workingDir), realPath(service.restart.file)];
   const expected = dirname(file);
   // `--project-directory` names a folder further up.
-  if (made === expected || (liesIn(file, made) && liesIn(made, real(root)))) return undefined;
+  if (made === expected || (liesIn(file, made) && liesIn(made, realPath(root)))) return undefined;
   return { how: 'made', source: container.workingDir, expected: dirname(service.restart.file) };
 }
 

@@ -1,12 +1,11 @@
-import { realpathSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { liesIn } from '../model/path.ts';
+import { realPath } from '../platform/real-path.ts';
 import { type Container, isAlive } from './container.ts';
 import type { RestartAction } from './driver.ts';
 
 /** What changes, and what the containers of a service were made of. All paths absolute; links are followed. */
 export interface Changes {
-  /** The files that are written. */
+  /** The files that are written: one at least. */
   changed: readonly string[];
   /** Env files that Compose or docker read: a container knows them only from its making. */
   envFiles: readonly string[];
@@ -14,16 +13,6 @@ export interface Changes {
   containers: readonly Container[];
   /** When a file was last written, before what changes now. */
   mtimeOf(path: string): Date | undefined;
-}
-
-/** Where a path leads; what is not there yet will stand in the folder that it names. */
-function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const folder = dirname(path);
-    return folder === path ? path : join(real(folder), basename(path));
-  }
 }
 
 /**
@@ -39,15 +28,14 @@ export function restartActionFor({
   mtimeOf,
 }: Changes): RestartAction {
   if (!containers.some(isAlive)) return 'recreate';
-  if (changed.length === 0) return 'none';
   const making = [...envFiles, ...(composeFile === undefined ? [] : [composeFile])];
   const made = Math.min(...containers.map((one) => one.createdAt.getTime()));
   if (making.some((path) => (mtimeOf(path)?.getTime() ?? 0) > made)) return 'recreate';
-  const written = changed.map(real);
+  const written = changed.map(realPath);
   const sources = containers
     .flatMap((one) => one.mounts)
-    .flatMap((one) => (one.source ? [real(one.source)] : []));
-  const atMaking = new Set([...making.map(real), ...sources]);
+    .flatMap((one) => (one.source ? [realPath(one.source)] : []));
+  const atMaking = new Set([...making.map(realPath), ...sources]);
   if (written.some((path) => atMaking.has(path))) return 'recreate';
   return written.some((path) => sources.some((source) => liesIn(path, source))) ? 'restart' : 'none';
 }

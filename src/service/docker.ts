@@ -1,3 +1,4 @@
+import { Exit, Failure } from '../model/failure.ts';
 import type { Bounds } from './bounded.ts';
 import type { Container } from './container.ts';
 import type { DockerCommand } from './docker-command.ts';
@@ -18,12 +19,21 @@ export class Docker {
     this.#engine = engine;
   }
 
-  /** Those of the containers that are still there, and are the service's. Throws a Failure `engine-unreachable`. */
+  /**
+   * Those of the containers that are still there, and are the service's. Throws a Failure: `engine-unreachable`, or
+   * `compose-failed` where an engine answers, and does not describe them.
+   */
   async inspect(ids: readonly string[], service: string, bounds?: Bounds): Promise<Container[]> {
     const found = await this.look(ids, service, bounds);
     if (found !== undefined) return found;
     const state = await this.#engine.state(bounds);
-    throw engineUnreachable(state.ok ? 'no-answer' : state.reason);
+    if (!state.ok) throw engineUnreachable(state.reason);
+    throw new Failure({
+      code: 'compose-failed',
+      exit: Exit.unknown,
+      message: `the Docker Engine answers, but docker does not describe the containers of the service ${service}`,
+      remedy: `docker inspect ${ids[0]}   # says why`,
+    });
   }
 
   /** What `inspect` gives; undefined where docker does not say it, and nobody is asked why. */

@@ -4,7 +4,7 @@ import type { Bounds } from './bounded.ts';
 import type { DockerCommand } from './docker-command.ts';
 
 /** Why no Docker Engine answers. */
-export type EngineReason = 'docker-missing' | 'permission' | 'no-answer' | 'timeout';
+export type EngineReason = 'docker-missing' | 'docker-unusable' | 'permission' | 'no-answer' | 'timeout';
 
 export type EngineState = { ok: true; version: string } | { ok: false; reason: EngineReason };
 
@@ -12,6 +12,10 @@ const WORDS: Readonly<Record<EngineReason, { why: string; remedy: string }>> = {
   'docker-missing': {
     why: 'docker is not on PATH',
     remedy: 'install the docker command, or put its folder on PATH',
+  },
+  'docker-unusable': {
+    why: 'the docker command cannot be run',
+    remedy: 'docker version   # says why',
   },
   permission: {
     why: 'this user may not speak to it',
@@ -36,7 +40,8 @@ async function ask(docker: DockerCommand, bounds?: Bounds): Promise<EngineState>
   if (code === 0) return { ok: true, version: stdout.trim() };
   if (failure === 'timeout') return { ok: false, reason: 'timeout' };
   if (code === null && failure !== undefined && /^E[A-Z]+$/.test(failure)) {
-    return { ok: false, reason: 'docker-missing' };
+    // Anything else is of this machine: no memory, no descriptor left, a file that may not be run.
+    return { ok: false, reason: failure === 'ENOENT' ? 'docker-missing' : 'docker-unusable' };
   }
   return { ok: false, reason: /permission denied/i.test(stderr) ? 'permission' : 'no-answer' };
 }

@@ -1,6 +1,7 @@
 import { Exit, Failure } from '../model/failure.ts';
+import { realPath } from '../platform/real-path.ts';
 import { type Journal, type JournalService, type Phase, readJournal, removeJournal } from './journal.ts';
-import { realOr, type StateFolder } from './state.ts';
+import type { StateFolder } from './state.ts';
 import { restoreFiles, sweepCommitted, sweepRolledBack } from './undo.ts';
 
 export interface Recovery {
@@ -20,7 +21,7 @@ const done = () => undefined;
 
 /** A journal names its files in full: in a copy of their folder it would undo what has been done in the first since. */
 function requireHome({ path }: StateFolder, { home }: Journal): void {
-  if (realOr(path) === home) return;
+  if (realPath(path) === home) return;
   throw new Failure({
     code: 'journal-moved',
     exit: Exit.unknown,

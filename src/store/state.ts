@@ -7,30 +7,27 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  realpathSync,
   writeSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { Exit, Failure } from '../model/failure.ts';
 import { liesIn } from '../model/path.ts';
+import { realPath } from '../platform/real-path.ts';
 import { FOLDER_MODE } from './folder.ts';
 import { readRegular } from './read-file.ts';
-import { attempt, unless } from './system-call.ts';
+import { attempt } from './system-call.ts';
+
+export { realPath as realOr } from '../platform/real-path.ts';
 
 /** Where journal, lock and backups of one root stand (contract.md, State). It need not exist yet. */
 export interface StateFolder {
   path: string;
 }
 
-/** Where a path really leads; itself where nothing stands there. */
-export function realOr(path: string): string {
-  return unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => realpathSync(path)) ?? resolve(path);
-}
-
 /** Whether a path lies in a folder, or is it, wherever links lead. */
 export function reallyLiesIn(path: string, folder: string): boolean {
-  return liesIn(realOr(path), realOr(folder));
+  return liesIn(realPath(path), realPath(folder));
 }
 
 /**
@@ -47,7 +44,7 @@ export function stateFolder(root: string, env: NodeJS.ProcessEnv): StateFolder {
   }
   if (env.GITHUB_WORKSPACE && reallyLiesIn(root, env.GITHUB_WORKSPACE)) {
     const base = env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state');
-    const hash = createHash('sha256').update(realOr(root)).digest('hex').slice(0, 16);
+    const hash = createHash('sha256').update(realPath(root)).digest('hex').slice(0, 16);
     return { path: join(base, 'comfyui-auth', hash) };
   }
   return { path: join(resolve(root), '.comfyui-auth') };

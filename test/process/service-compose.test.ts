@@ -140,6 +140,25 @@ describe('no engine, no Compose', () => {
     expect(await stage.engine().state()).toEqual({ ok: false, reason });
   });
 
+  it.each(['EMFILE', 'ENOMEM', 'EACCES'])('docker is there, and cannot be run: %s', async (failure) => {
+    const process = { run: async () => ({ code: null, stdout: '', stderr: '', failure }) };
+    expect(await failureOf(stage.driver({ process }).containers())).toMatchObject({
+      ...UNREACHABLE,
+      message: expect.stringContaining('the docker command cannot be run'),
+    });
+  });
+
+  it.each([
+    { exit: 1, stderr: 'it is odd' },
+    { idle: true, stdout: 'no list' },
+  ])('an engine that answers, and not well, is not one that does not: %o', async (behaviour) => {
+    stage.stub.add(SERVICE);
+    stage.when('inspect', behaviour);
+    const failure = await failureOf(stage.driver().containers());
+    expect(failure).toMatchObject({ code: 'compose-failed', exit: 3 });
+    expect(failure.message).toContain('the Docker Engine answers');
+  });
+
   it('docker is not there, and an old docker-compose is', async () => {
     stage.stub.change((state) => Object.assign(state, { compose: 'v1' }));
     stage.stub.add(SERVICE);
