@@ -1,6 +1,7 @@
-import { type DeployRequest, deploy } from '../commands/deploy.ts';
-import type { RestartChoice } from '../commands/deploy-jobs.ts';
+import { deploy } from '../commands/deploy.ts';
+import type { DeployRequest } from '../commands/deploy-result.ts';
 import { handedInByOptions } from '../commands/sources.ts';
+import type { RestartChoice } from '../model/layout.ts';
 import { deployText } from '../report/deploy.ts';
 import { type Action, type SecretOptions, type TargetOptions, targetOf } from './actions.ts';
 import { interruption } from './interruption.ts';

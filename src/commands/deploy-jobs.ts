@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Credential } from '../model/credential.ts';
 import { Exit, Failure } from '../model/failure.ts';
-import type { ServiceLayout } from '../model/layout.ts';
+import type { RestartChoice, ServiceLayout } from '../model/layout.ts';
 import { restartActionFor } from '../service/action.ts';
 import { type Container, identityOf } from '../service/container.ts';
 import type { RestartAction, ServiceDriver } from '../service/driver.ts';
@@ -13,12 +13,9 @@ import type { RolloutJob } from './rollout.ts';
 import { driverOf } from './service-driver.ts';
 import type { World } from './world.ts';
 
-/** `--restart`: how a service is made to read its files again. */
-export const RESTART_CHOICES = ['auto', 'recreate', 'restart', 'none'] as const;
-export type RestartChoice = (typeof RESTART_CHOICES)[number];
-
 interface Request extends GateRequest {
   restart: RestartChoice;
+  variables: readonly string[];
 }
 
 const mtimeOf = (path: string): Date | undefined => statSync(path, { throwIfNoEntry: false })?.mtime;
@@ -53,6 +50,12 @@ function actionFor(
   });
 }
 
+/** What mends a process that is older than its files. */
+function whenStale(driver: ServiceDriver, choice: RestartChoice): RestartAction {
+  if (driver.name === 'none' || choice === 'none') return 'none';
+  return driver.name === 'command' || choice === 'restart' ? 'restart' : 'recreate';
+}
+
 /** Throws a Failure (exit 2) where a restart is asked for by name and the layout says of none how. */
 function requireDriver(service: ServiceLayout, choice: RestartChoice): void {
   if (service.restart.driver !== 'none' || choice === 'auto' || choice === 'none') return;
@@ -78,17 +81,17 @@ async function nextCredential(
   return { username, bearer, ...(fits && { password }) };
 }
 
-/** The containers of a service; where that need not be certain, an engine that cannot be asked has none to show. */
+/** The containers of a service; where that need not be certain, why an engine that cannot be asked shows none. */
 async function containersOf(
   driver: ServiceDriver,
   strict: boolean,
   signal?: AbortSignal,
-): Promise<Container[]> {
+): Promise<{ containers: Container[]; unseen?: Failure }> {
   try {
-    return await driver.containers(signal);
+    return { containers: await driver.containers(signal) };
   } catch (error) {
     if (strict || !(error instanceof Failure)) throw error;
-    return [];
+    return { containers: [], unseen: error };
   }
 }
 
@@ -111,18 +114,27 @@ export async function jobsOf(
     addressOf(service, request);
     const planned = draft.plan.services.find((one) => one.name === service.name)?.files ?? [];
     const changed = planned.filter((one) => one.action !== 'none').map((one) => one.path);
-    const driver = driverOf(service, drafter.layout.root, world, request.timeoutMs + RESTART_GRACE_MS);
+    const driver = driverOf(
+      service,
+      drafter.layout.root,
+      world,
+      request.timeoutMs + RESTART_GRACE_MS,
+      request.variables,
+      request.timeoutMs,
+    );
     const look = strict || changed.length > 0;
-    const containers = look ? await containersOf(driver, strict, request.signal) : [];
+    const { containers, unseen } = look
+      ? await containersOf(driver, strict, request.signal)
+      : { containers: [] };
     const identity = identityOf(containers);
-    const renewable = driver.name !== 'none' && request.restart !== 'none';
     jobs.push({
       service,
       driver,
       turns,
       signal: request.signal,
+      unseen,
       action: actionFor(service, changed, containers, request.restart),
-      whenStale: !renewable ? 'none' : request.restart === 'restart' ? 'restart' : 'recreate',
+      whenStale: whenStale(driver, request.restart),
       wasRunning: driver.name !== 'compose' || identity !== undefined,
       identity,
       next: await nextCredential(drafted, drafter, world),

@@ -1,12 +1,19 @@
 import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
 import type { Finding } from '../model/finding.ts';
-import type { ServiceLayout } from '../model/layout.ts';
+import type { RestartChoice, ServiceLayout } from '../model/layout.ts';
 import type { Check } from '../probe/check.ts';
 import type { RestartAction } from '../service/driver.ts';
-import type { SyncedService } from './draft.ts';
+import type { DraftRequest, SyncedService } from './draft.ts';
+import type { GateRequest } from './question.ts';
 import type { Recovered } from './recovery.ts';
 import type { Outcome } from './renew.ts';
-import { type Restored, rollbackExit } from './rollout.ts';
+import { leftStopped, type Outcomes, type Restored, rollbackExit } from './rollout.ts';
+
+export interface DeployRequest extends DraftRequest, GateRequest {
+  dryRun: boolean;
+  /** What makes the services read their files again; `auto` decides by what changed. */
+  restart: RestartChoice;
+}
 
 /** One service of a deploy (contract.md, JSON, `deploy`). */
 export interface DeployedService extends SyncedService {
@@ -41,14 +48,18 @@ interface Ends {
   first?: Outcome | undefined;
   /** What came of the old ones, where it was brought back onto them. */
   back?: Outcome | undefined;
+  /** Whether what was written stands, and with it the new bearer. */
+  stands: boolean;
 }
 
 /** A service of a result: the files as `sync` names them, with the restart and the proof that came last. */
 export function deployedService(synced: SyncedService, ends: Ends): DeployedService {
   const { service, back } = ends;
   const outcome = back ?? ends.first;
+  const { fingerprint, ...rest } = synced;
   return {
-    ...synced,
+    ...rest,
+    ...(ends.stands && fingerprint !== undefined && { fingerprint }),
     url: ends.url ?? service?.url ?? '',
     restart: {
       driver: service?.restart.driver ?? 'none',
@@ -68,17 +79,23 @@ export type Verdict = Pick<DeployResult, 'status' | 'exitCode' | 'findings'> & {
 export const proofFindings = (outcomes: ReadonlyMap<unknown, Outcome>): Finding[] =>
   [...outcomes.values()].flatMap((one) => one.findings);
 
+/** Whether what was to be ended has certainly ended: only then it may be said. */
+const areStopped = (left: readonly Finding[]) =>
+  left.length > 0 && left.every((one) => one.args.certain === true);
+
 /** The end where files stand as they should, and a service is not proven for a reason that no restart mends. */
-export function unprovenVerdict(outcomes: ReadonlyMap<unknown, Outcome>): Verdict {
+export function unprovenVerdict(outcomes: Outcomes): Verdict {
   const all = [...outcomes.values()];
   const refused = all.some((one) => one.status === 'refused');
   const codes: ExitCode[] = [refused ? Exit.findings : Exit.unknown];
   if (all.some((one) => one.wasOpen)) codes.push(Exit.open);
-  const stopped = all.some((one) => one.wasOpen && one.stopped === true);
+  const opened = [...outcomes].filter(([, one]) => one.wasOpen);
+  const left = opened.map(([job, { stopped }]) => leftStopped(job, stopped === true));
+  if (left.length > 0) codes.push(Exit.notRestored);
   return {
-    status: stopped ? 'stopped' : 'failed',
+    status: areStopped(left) ? 'stopped' : 'failed',
     exitCode: worstExit(codes),
-    findings: proofFindings(outcomes),
+    findings: [...proofFindings(outcomes), ...left],
   };
 }
 
@@ -106,12 +123,27 @@ export function provenVerdict(
 /** The end where something was not proven, and the services were brought back, with the files where those had changed. */
 export function backVerdict(stages: Stages, restored: readonly Restored[], changed: boolean): Verdict {
   const asBefore = restored.every((one) => one.asBefore);
-  const stopped = restored.some(
-    (one) => !one.asBefore && one.findings.some((two) => two.code === 'left-stopped'),
-  );
+  const left = restored.flatMap((one) => one.findings).filter((one) => one.code === 'left-stopped');
   return {
-    status: stopped ? 'stopped' : asBefore && changed ? 'rolled-back' : 'failed',
+    status: areStopped(left) ? 'stopped' : asBefore && changed ? 'rolled-back' : 'failed',
     exitCode: rollbackExit(restored, wasOpenIn(stages)),
     findings: [...stages.flatMap(proofFindings), ...restored.flatMap((one) => one.findings)],
+  };
+}
+
+/** A result with what a recovery before it has found: what was proven since is no longer amiss, but was open. */
+export function afterRecovery(result: DeployResult, recovered: Recovered): DeployResult {
+  const isProven = result.status === 'deployed' || result.status === 'unchanged';
+  const own = new Set(isProven ? result.services.map((one) => one.name) : []);
+  const left = recovered.findings.filter(({ service = '' }) => !own.has(service));
+  const opened = recovered.opened.filter((one) => !left.includes(one));
+  const codes: ExitCode[] = [result.exitCode];
+  if (recovered.opened.length > 0) codes.push(Exit.open);
+  if (left.length > 0) codes.push(recovered.exitCode);
+  return {
+    ...result,
+    exitCode: worstExit(codes),
+    findings: [...opened, ...left, ...result.findings],
+    recovered: recovered.done,
   };
 }

@@ -1,13 +1,15 @@
-import { Exit, Failure, worstExit } from '../model/failure.ts';
+import { Exit, Failure } from '../model/failure.ts';
 import type { Finding } from '../model/finding.ts';
 import { type Lock, waitForLock } from '../store/lock.ts';
 import { makeStateFolder, type StateFolder, stateFolder } from '../store/state.ts';
 import { begin, type Transaction } from '../store/transaction.ts';
 import { Aftermath } from './aftermath.ts';
-import { jobsOf, type RestartChoice } from './deploy-jobs.ts';
+import { jobsOf } from './deploy-jobs.ts';
 import {
+  afterRecovery,
   backVerdict,
   type DeployedService,
+  type DeployRequest,
   type DeployResult,
   deployedService,
   proofFindings,
@@ -15,12 +17,11 @@ import {
   unprovenVerdict,
   type Verdict,
 } from './deploy-result.ts';
-import { type Draft, Drafter, type DraftRequest, refusalExit } from './draft.ts';
+import { type Draft, Drafter, refusalExit } from './draft.ts';
 import { interrupted } from './interruption.ts';
 import { requirePlaces } from './plan.ts';
-import type { GateRequest } from './question.ts';
 import { recoverFirst } from './recovery.ts';
-import { type Outcome, standingOf } from './renew.ts';
+import { failureFinding, type Outcome, type Standing, standingOf } from './renew.ts';
 import {
   allProved,
   endUnproven,
@@ -35,12 +36,6 @@ import {
 import { journalFindings } from './surroundings.ts';
 import { requireOneService } from './target.ts';
 import type { World } from './world.ts';
-
-export interface DeployRequest extends DraftRequest, GateRequest {
-  dryRun: boolean;
-  /** What makes the services read their files again; `auto` decides by what changed. */
-  restart: RestartChoice;
-}
 
 /** One run of `deploy`. */
 class Deploy {
@@ -73,11 +68,12 @@ class Deploy {
   ): Promise<DeployResult> {
     const { layout } = this.#drafter;
     const synced = await this.#drafter.servicesOf(draft);
+    const stands = ['deployed', 'unchanged', 'planned'].includes(verdict.status);
     const services = synced.map((one): DeployedService => {
       const service = draft.services.find((two) => two.service.name === one.name)?.service;
       const job = jobs.find((two) => two.service === service);
       const ends = job && { first: outcomes.get(job), back: restored.get(job)?.outcome };
-      return deployedService(one, { service, url: this.#request.url, action: job?.action, ...ends });
+      return deployedService(one, { service, url: this.#request.url, action: job?.action, stands, ...ends });
     });
     return {
       command: 'deploy',
@@ -99,26 +95,30 @@ class Deploy {
     requirePlaces(plan, () => journalFindings(this.#drafter.layout.root, this.#world).length > 0);
     const jobs = await jobsOf(draft, this.#drafter, this.#request, this.#world, { strict: false });
     if (this.#request.dryRun) {
-      const findings = [...(await this.#drafter.remaining(draft)), ...pending];
+      const unseen = jobs.flatMap((job) => (job.unseen ? failureFinding(job.unseen, job.service) : []));
+      const findings = [...(await this.#drafter.remaining(draft)), ...unseen, ...pending];
       const status = plan.changes.length === 0 ? 'unchanged' : 'planned';
       return this.#result(draft, { status, exitCode: Exit.ok, findings }, jobs);
     }
     if (plan.changes.length > 0) return undefined;
-    const standings = await Promise.all(
-      jobs.map(async (job) => [job, await standingOf(job, job.next, this.#request, this.#world)] as const),
-    );
+    const standings = await Promise.all(jobs.map((job) => this.#standing(job)));
     const outcomes = new Map<RolloutJob, Outcome>(standings);
     if (allProved(jobs, outcomes)) {
       const findings = [...(await this.#drafter.remaining(draft)), ...proofFindings(outcomes)];
       return this.#result(draft, { status: 'unchanged', exitCode: Exit.ok, findings }, jobs, outcomes);
     }
-    const hopeless = standings.some(
-      ([job, one]) => one.status !== 'proved' && !(one.renewable && job.whenStale !== 'none'),
-    );
-    if (hopeless) return this.#result(draft, unprovenVerdict(outcomes), jobs, outcomes);
-    for (const [job, one] of standings) if (one.wasOpen) this.#ended.set(job.service.name, one);
-    this.#aftermath.opened(outcomes);
-    return undefined;
+    const isRenewable = standings.some(([job, one]) => one.renewable && job.whenStale !== 'none');
+    return isRenewable ? undefined : this.#result(draft, unprovenVerdict(outcomes), jobs, outcomes);
+  }
+
+  /** How a service stands. What was open is noted at once: whatever comes then, it must be said. */
+  async #standing(job: RolloutJob): Promise<[RolloutJob, Standing]> {
+    const standing = await standingOf(job, job.next, this.#request, this.#world);
+    if (standing.wasOpen) {
+      this.#ended.set(job.service.name, standing);
+      this.#aftermath.open(job.service.name, standing);
+    }
+    return [job, standing];
   }
 
   async run(): Promise<DeployResult> {
@@ -156,13 +156,7 @@ class Deploy {
       if (recovered !== undefined) this.#aftermath.recovered(recovered);
       const result = await this.#locked(state);
       if (recovered === undefined) return result;
-      // What was proven since is no longer amiss.
-      const proven = result.status === 'deployed' || result.status === 'unchanged';
-      const own = new Set(proven ? result.services.map((one) => one.name) : []);
-      const findings = recovered.findings.filter((one) => !own.has(one.service ?? ''));
-      const exitCode =
-        findings.length > 0 ? worstExit([recovered.exitCode, result.exitCode]) : result.exitCode;
-      return { ...result, exitCode, findings: [...findings, ...result.findings], recovered: recovered.done };
+      return afterRecovery(result, recovered);
     } finally {
       lock.release();
     }
@@ -183,11 +177,14 @@ class Deploy {
     this.#request.signal?.throwIfAborted();
     const transaction = begin(state, changes, {
       command: 'deploy',
-      services: jobs.map((job) => ({ name: job.service.name, running: job.wasRunning })),
       now: this.#world.clock.now(),
     });
     transaction.apply();
-    for (const job of jobs) job.restarted = () => transaction.markRestarted();
+    for (const job of jobs) {
+      const { wasRunning: running, service } = job;
+      job.restarting = () => transaction.begun({ name: service.name, running });
+      job.restarted = () => transaction.markRestarted();
+    }
     const outcomes = await rollForward(jobs, this.#request, this.#world);
     if (!allProved(jobs, outcomes)) return this.#back(draft, transaction, jobs, outcomes);
     let backup: string | null;
@@ -203,20 +200,10 @@ class Deploy {
       for (const [job, one] of this.#restored) this.#aftermath.back(job.service.name, one.asBefore);
       throw error;
     }
-    const stands = await this.#stands();
+    const stands = await this.#drafter.stands();
     const remaining = await this.#drafter.afterwards(draft);
     const verdict = provenVerdict([this.#ended, outcomes], { backup, stands, remaining });
     return this.#result(draft, verdict, jobs, outcomes);
-  }
-
-  /** Whether all holds what was proven: somebody may have written to a file while the gate was asking. */
-  async #stands(): Promise<boolean> {
-    try {
-      const { plan } = await this.#drafter.draft();
-      return plan.changes.length === 0 && plan.refusals.length === 0;
-    } catch {
-      return false;
-    }
   }
 
   /** Everything back: the files, then every service that may have read the new ones. */
@@ -233,7 +220,7 @@ class Deploy {
     try {
       transaction.restore();
     } catch (error) {
-      for (const [{ service }, certain] of await endUnproven(outcomes)) {
+      for (const [{ service }, certain] of await endUnproven(outcomes, this.#request, this.#world)) {
         this.#aftermath.ended(service.name, certain);
       }
       throw error;
@@ -243,7 +230,7 @@ class Deploy {
       // Nothing was changed that could be put back: what has been tried is all there is.
       const result = changed
         ? await rollBack(rollbackJob(job, outcome), this.#request, this.#world)
-        : await settle(job, outcome);
+        : await settle(job, outcome, this.#request, this.#world);
       restored.set(job, result);
     }
     transaction.forget();

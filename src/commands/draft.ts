@@ -140,6 +140,16 @@ export class Drafter {
     return services;
   }
 
+  /** Whether all holds what was written: somebody may have changed a file since. */
+  async stands(): Promise<boolean> {
+    try {
+      const { plan } = await this.draft();
+      return plan.changes.length === 0 && plan.refusals.length === 0;
+    } catch {
+      return false;
+    }
+  }
+
   /** What deserves a look in the files as they stand now. */
   async remaining(draft: Draft): Promise<Finding[]> {
     const files = new FileSnapshot();

@@ -19,10 +19,14 @@ export function interrupted(root: string, signal: AbortSignal, world: World, atW
       remedy: 'run the same command again',
     });
   }
+  const what =
+    journal.files.length === 0
+      ? 'a service was started anew, and is not proven'
+      : `nothing is proven, and the journal tells what to put back: ${journal.files.join(', ')}`;
   return new Failure({
     code: 'interrupted',
     exit: Exit.notRestored,
-    message: `ended by ${by} in the middle (${journal.phase}); nothing is proven, and the journal tells what to put back: ${journal.files.join(', ')}`,
+    message: `ended by ${by} in the middle (${journal.phase}); ${what}`,
     remedy:
       'comfyui-auth deploy   # first puts the old files back and proves them; comfyui-auth sync does, too',
   });

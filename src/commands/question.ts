@@ -1,8 +1,8 @@
 import type { Credential } from '../model/credential.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import { assertOrigin, readAddress } from '../probe/address.ts';
-import type { ProbeFinding, ProbeReport } from '../probe/check.ts';
-import { checkRefusals, type GateOptions, prove } from '../probe/gate.ts';
+import type { ProbeFinding, ProbeReport, ProbeStatus } from '../probe/check.ts';
+import { type GateOptions, type GateProgress, prove, proveClosed } from '../probe/gate.ts';
 import { FileSnapshot, observe } from './gather.ts';
 import { resolveCredential } from './resolve.ts';
 import { outerSource, secretKey } from './sources.ts';
@@ -15,6 +15,8 @@ export interface GateRequest {
   timeoutMs: number;
   rounds: number;
   signal?: AbortSignal;
+  /** Hears what each round has found. */
+  onState?(state: ProbeStatus): void;
 }
 
 /** One server to ask, and what to ask it with; no credential where the files hold none that fits. */
@@ -65,7 +67,7 @@ function teller(name: string, rounds: number, world: World): NonNullable<GateOpt
 }
 
 /**
- * Asks one server for its proof; without a credential only whether it lets in who has none. `identity` names the
+ * Asks one server for its proof; without a credential only whether it keeps out who has none. `identity` names the
  * process that answers. Rejects where the signal is aborted.
  */
 export async function ask(
@@ -81,17 +83,19 @@ export async function ask(
     ...(service.origin !== undefined && { origin: service.origin }),
     ...(request.signal !== undefined && { signal: request.signal }),
   };
-  if (credential === undefined) {
-    const report = await checkRefusals(target);
-    const lacking: ProbeFinding = { code: 'credential-unknown', args: {} };
-    return { ...report, findings: [...report.findings, lacking] };
-  }
-  return prove({
+  const tell = teller(service.name, request.rounds, world);
+  const gate = {
     ...target,
-    credential,
     rounds: request.rounds,
     timeoutMs: request.timeoutMs,
-    onProgress: teller(service.name, request.rounds, world),
+    onProgress(progress: GateProgress) {
+      tell(progress);
+      request.onState?.(progress.state);
+    },
     ...(identity !== undefined && { identity }),
-  });
+  };
+  if (credential !== undefined) return prove({ ...gate, credential });
+  const report = await proveClosed(gate);
+  const lacking: ProbeFinding = { code: 'credential-unknown', args: {} };
+  return { ...report, findings: [...report.findings, lacking] };
 }

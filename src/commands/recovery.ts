@@ -18,6 +18,8 @@ export interface Recovered {
   done: { action: 'cleaned' | 'rolled-back'; command: string };
   /** On services that are not as they were. */
   findings: Finding[];
+  /** Those of services that answered without a credential, though they may be as they were now. */
+  opened: Finding[];
   exitCode: ExitCode;
 }
 
@@ -61,7 +63,7 @@ async function bringBack(
   world: World,
 ): Promise<Restored> {
   const previous = () => deployedCredential(service, observe(service, new FileSnapshot()), world);
-  const driver = driverOf(service, root, world, gate.timeoutMs + RESTART_GRACE_MS);
+  const driver = driverOf(service, root, world, gate.timeoutMs + RESTART_GRACE_MS, [], gate.timeoutMs);
   const job = { service, driver, turns: new Turns(), signal: gate.signal };
   if (driver.name === 'none') {
     const brief = { ...gate, timeoutMs: Math.min(gate.timeoutMs, STANDING_MS) };
@@ -71,7 +73,8 @@ async function bringBack(
     return { ...rest, outcome, findings: [...outcome.findings, ...findings] };
   }
   // What the interrupted command had done to the container is not known: a new one reads everything anew.
-  return rollBack({ ...job, wasRunning, previous, action: 'recreate' }, gate, world);
+  const action = driver.name === 'compose' ? 'recreate' : 'restart';
+  return rollBack({ ...job, wasRunning, previous, action }, gate, world);
 }
 
 /**
@@ -110,6 +113,7 @@ export async function recoverFirst(
   return {
     done: { action, command },
     findings: restored.flatMap((one) => one.findings),
+    opened: restored.flatMap(({ outcome }) => (outcome?.wasOpen ? outcome.findings : [])),
     exitCode: troubled ? rollbackExit(restored, false) : Exit.ok,
   };
 }

@@ -6,7 +6,9 @@ import type { Check, ProbeReport, ProbeStatus } from '../probe/check.ts';
 import { type Container, identityOf } from '../service/container.ts';
 import { NotBegun, type RestartAction, type ServiceDriver } from '../service/driver.ts';
 import { ContainerWatch } from '../service/watch.ts';
+import { end } from './ending.ts';
 import { addressOf, ask, type GateRequest } from './question.ts';
+import { driverArgs, serverFinding } from './server-finding.ts';
 import type { World } from './world.ts';
 
 /** Lets one restart after another happen: two at once in one compose project stand in each other's way. */
@@ -30,7 +32,8 @@ export interface Job {
   identity?: string | undefined;
   /** Ends the whole command. */
   signal?: AbortSignal | undefined;
-  /** Hears that it was made to read its files, before it is asked. */
+  /** Hears that it is about to be made to read its files, and that it was, before it is asked. */
+  restarting?(): void;
   restarted?(): void;
 }
 
@@ -47,45 +50,30 @@ export interface Outcome {
   wasOpen: boolean;
   /** Set where it was ended: whether it is certainly ended. */
   stopped?: boolean;
-  /** The restart failed, and the process of before still runs. */
+  /** It could not be made to read its files; `untouched` where the process of before is known to run on. */
+  restartFailed?: true;
   untouched?: boolean;
+  /** It keeps out who has no credential, and none is known by which it could be proven. */
+  closed?: true;
 }
 
 /** Stopping a container may take its grace before the new one is made: that is not the gate's time. */
 export const RESTART_GRACE_MS = 30_000;
 
-/** How long a stop may go on when the command itself is ended: it has two seconds in all. */
-const LAST_MOMENT_MS = 1_000;
-
-/** Ends a service; gives whether it has certainly ended. A signal that ends the command leaves it a moment. */
-export async function end({ driver, signal }: Pick<Job, 'driver' | 'signal'>): Promise<boolean> {
-  const cut = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const begin = () => {
-    timer = setTimeout(() => cut.abort(), LAST_MOMENT_MS);
-  };
-  if (signal?.aborted) begin();
-  signal?.addEventListener('abort', begin, { once: true });
-  try {
-    return await driver.stop(cut.signal);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', begin);
-  }
-}
-
 /** What is known of a service that was not asked. */
 export const unasked = (findings: Finding[] = []) => ({ checks: [], findings, wasOpen: false });
 
 /** A failure of the engine or of a restart as a finding; its message has no secret. */
-export const failureFinding = (failure: Failure, service: ServiceLayout): Finding =>
-  finding('restart-failed', { service: service.name, args: { reason: failure.message } });
+export function failureFinding({ message, remedy }: Failure, { name }: ServiceLayout): Finding {
+  const location = { path: name, kind: 'container' as const };
+  return finding('restart-failed', { service: name, location, args: { reason: message, remedy } });
+}
 
 /** What became of containers that do not answer any more. */
 function containerFindings(containers: readonly Container[], service: ServiceLayout): Finding[] {
   return containers.flatMap(({ name, status, restarts, exitCode, outOfMemory }) => {
     const location = { path: name, kind: 'container' as const };
-    const args = { exitCode, oom: outOfMemory };
+    const args = { exitCode, oom: outOfMemory, ...driverArgs(service.restart) };
     if (restarts > 0 && status !== 'paused') {
       return [
         finding('container-restarting', { service: service.name, location, args: { ...args, restarts } }),
@@ -119,13 +107,12 @@ async function proof(
   }
   const open = report.status === 'open';
   // Before anything else: every moment more, anyone may come in.
-  const stopped = open ? await end(job) : undefined;
+  const stopped = open ? await end(job, request, world) : undefined;
   // Where nothing is known to restart it, another deploy would be no remedy.
   const manual = service.restart.driver === 'none' && { manual: true };
-  const findings = report.findings.map(({ code, args }) => {
-    const location = { path: url, kind: 'server' as const };
-    return finding(code, { service: service.name, location, args: { ...args, ...manual } });
-  });
+  const findings = report.findings.map(({ code, args }) =>
+    serverFinding(service, url, code, { ...args, ...manual }),
+  );
   const ended = report.status === 'proved' ? [] : containerFindings(watch?.seen ?? [], service);
   const startedAt = watch?.seen[0]?.startedAt?.toISOString();
   return {
@@ -136,6 +123,7 @@ async function proof(
     ...(startedAt !== undefined && { startedAt }),
     ...(report.readyAfterMs !== undefined && { readyAfterMs: report.readyAfterMs }),
     ...(stopped !== undefined && { stopped }),
+    ...(report.closed && { closed: report.closed }),
   };
 }
 
@@ -164,18 +152,20 @@ export async function renew(
     try {
       await job.turns.take(() => {
         request.signal?.throwIfAborted();
+        job.restarting?.();
         world.progress(`${service.name}: ${DOING[action]}`);
-        return driver.restart(action, request.signal);
+        // Once begun it is not cut off because another service has failed: nobody could say what it had done.
+        return driver.restart(action, job.signal);
       });
     } catch (error) {
-      request.signal?.throwIfAborted();
+      job.signal?.throwIfAborted();
       if (!(error instanceof Failure)) throw error;
       const findings = [failureFinding(error, service)];
       const untouched = error instanceof NotBegun || (await isUntouched(job));
-      return { ...unasked(findings), action, status: 'down', untouched };
+      return { ...unasked(findings), action, status: 'down', restartFailed: true, untouched };
     }
+    job.restarted?.();
   }
-  if (action !== 'none') job.restarted?.();
   const look = () => driver.containers(request.signal);
   const watch = driver.name === 'compose' ? new ContainerWatch(look, world.clock) : undefined;
   return { ...(await proof(job, credential, request, world, watch)), action };
@@ -193,8 +183,8 @@ export interface Standing extends Outcome {
 }
 
 /**
- * Asks a service as it stands. One that is open is ended at once. Looks for its container meanwhile: one that is not
- * there need not be waited for. Rejects where the signal is aborted.
+ * Asks a service as it stands. One that is open is ended at once. Looks for its container meanwhile: where there is none,
+ * and nothing answers, there is nothing to wait for. Rejects where the signal is aborted.
  */
 export async function standingOf(
   job: Job,
@@ -206,21 +196,29 @@ export async function standingOf(
   const signals = [enough.signal, ...(request.signal === undefined ? [] : [request.signal])];
   const signal = AbortSignal.any(signals);
   let absent = false;
+  let silent = false;
+  const giveUp = () => {
+    if (absent && silent) enough.abort();
+  };
   const looking = isRunning(job, signal).then(
     (running) => {
       absent = !running;
-      if (absent) enough.abort();
+      giveUp();
     },
     // An engine that cannot be asked leaves the server's own answer.
     () => undefined,
   );
+  const onState = (state: ProbeStatus) => {
+    silent = state === 'down';
+    giveUp();
+  };
   try {
-    const outcome = await proof(job, credential, { ...request, signal }, world);
+    const outcome = await proof(job, credential, { ...request, signal, onState }, world);
     const renewable = outcome.status === 'refused' || outcome.wasOpen;
     return { ...outcome, action: 'none', renewable };
   } catch (error) {
     request.signal?.throwIfAborted();
-    if (!absent) throw error;
+    if (!(absent && silent)) throw error;
     return { ...unasked(), status: 'down', action: 'none', renewable: true };
   } finally {
     enough.abort();

@@ -1,9 +1,10 @@
 import type { Credential } from '../model/credential.ts';
-import { asFailure, Exit, type ExitCode, worstExit } from '../model/failure.ts';
+import { asFailure, Exit, type ExitCode, type Failure, worstExit } from '../model/failure.ts';
 import { type Finding, finding } from '../model/finding.ts';
 import type { RestartAction } from '../service/driver.ts';
+import { end } from './ending.ts';
 import type { GateRequest } from './question.ts';
-import { end, failureFinding, type Job, type Outcome, renew, standingOf, unasked } from './renew.ts';
+import { failureFinding, type Job, type Outcome, renew, standingOf, unasked } from './renew.ts';
 import type { World } from './world.ts';
 
 /** A service of a deploy. */
@@ -14,6 +15,8 @@ export interface RolloutJob extends Job {
   whenStale: RestartAction;
   /** Whether it ran before: only then a rollback starts it again. */
   wasRunning: boolean;
+  /** Why its containers could not be looked at: the action is then a guess. */
+  unseen?: Failure | undefined;
   next: Credential | undefined;
   /** Asked for only where it is needed: comparing takes time. */
   previous(): Promise<Credential | undefined>;
@@ -49,15 +52,20 @@ export async function rollForward(
   const signals = [others.signal, ...(request.signal === undefined ? [] : [request.signal])];
   const bounded = { ...request, signal: AbortSignal.any(signals) };
   const outcomes = new Map<RolloutJob, Outcome>();
+  const begun = new Set<RolloutJob>();
   const run = async (job: RolloutJob) => {
+    const restarting = () => {
+      job.restarting?.();
+      begun.add(job);
+    };
     try {
-      const outcome = await forward(job, bounded, world);
+      const outcome = await forward({ ...job, restarting }, bounded, world);
       outcomes.set(job, outcome);
       if (outcome.status !== 'proved') others.abort();
     } catch (error) {
       if (request.signal?.aborted) throw error;
-      // It was cut off, or nobody foresaw this: what it had read is not known, so it counts as begun.
-      const action = job.action === 'none' ? job.whenStale : job.action;
+      // Another service has failed, or nobody foresaw this: one that was begun is not proven.
+      const action = !begun.has(job) ? 'none' : job.action === 'none' ? job.whenStale : job.action;
       const findings = others.signal.aborted ? [] : [failureFinding(asFailure(error), job.service)];
       others.abort();
       outcomes.set(job, { ...unasked(findings), status: 'unknown', action });
@@ -79,30 +87,41 @@ export interface Restored {
 export type RollbackJob = Job &
   Pick<RolloutJob, 'wasRunning' | 'previous'> & {
     action: RestartAction;
-    /** The process of before still runs, as far as is known. */
+    /** It could not be made to read the new files: the process of before runs on. */
     untouched?: boolean | undefined;
   };
 
 /** How a service goes back: one that was ended by force comes back as a new container only. */
 export function rollbackJob(job: RolloutJob, outcome: Outcome): RollbackJob {
   const { service, driver, turns, signal, wasRunning, previous } = job;
-  const action = outcome.stopped === undefined ? outcome.action : 'recreate';
-  return { service, driver, turns, signal, wasRunning, previous, action, untouched: outcome.untouched };
+  const again = driver.name === 'compose' ? 'recreate' : 'restart';
+  const action = outcome.stopped === undefined ? outcome.action : again;
+  const { untouched } = outcome;
+  return { service, driver, turns, signal, wasRunning, previous, action, untouched };
+}
+
+/** A service that was left stopped, or could not be. */
+export function leftStopped({ service: { name } }: Job, certain: boolean): Finding {
+  const location = { path: name, kind: 'container' as const };
+  const severity = certain ? 'error' : 'critical';
+  return finding('left-stopped', { service: name, location, args: { certain }, severity });
 }
 
 /** Ends a service for good. `certain` tells whether it is known to have ended. */
-async function leaveStopped(job: Job, outcome?: Outcome): Promise<{ certain: boolean; finding: Finding }> {
-  const certain = outcome?.stopped ?? (await end(job));
+async function leaveStopped(
+  job: Job,
+  request: GateRequest,
+  world: World,
+  outcome?: Outcome,
+): Promise<{ certain: boolean; finding: Finding }> {
+  const certain = outcome?.stopped ?? (await end(job, request, world));
   // What ends the command leaves the journal: the next one goes on with it.
   job.signal?.throwIfAborted();
-  const { name } = job.service;
-  const severity = certain ? 'error' : 'critical';
-  const location = { path: name, kind: 'container' as const };
-  return {
-    certain,
-    finding: finding('left-stopped', { service: name, location, args: { certain }, severity }),
-  };
+  return { certain, finding: leftStopped(job, certain) };
 }
+
+/** Proven, or closed where the old files hold no credential by which it could be proven. */
+const isGood = ({ status, closed }: Outcome) => status === 'proved' || closed === true;
 
 /**
  * One service back onto the old files, which stand again: restarted and proven, or ended where it did not run before.
@@ -111,22 +130,26 @@ async function leaveStopped(job: Job, outcome?: Outcome): Promise<{ certain: boo
 export async function rollBack(job: RollbackJob, request: GateRequest, world: World): Promise<Restored> {
   request.signal?.throwIfAborted();
   if (!job.wasRunning) {
-    const { certain, finding } = await leaveStopped(job);
+    const { certain, finding } = await leaveStopped(job, request, world);
     return { asBefore: certain, findings: certain ? [] : [finding] };
   }
   // A process that was told nothing goes on with what it read before.
   if (job.action === 'none') return { asBefore: true, findings: [] };
+  const previous = await job.previous();
   if (job.untouched === true) {
-    // A restart that could not even begin is no reason to end what still works.
-    const standing = await standingOf(job, await job.previous(), request, world);
-    if (standing.status === 'proved') return { outcome: standing, asBefore: true, findings: [] };
+    // A restart that did not even begin is no reason to end what still works.
+    const standing = await standingOf(job, previous, request, world);
+    if (isGood(standing)) return { outcome: standing, asBefore: true, findings: [] };
   }
   world.progress(`${job.service.name}: back to the old files`);
-  const outcome = await renew(job, job.action, await job.previous(), request, world);
-  if (outcome.status === 'proved') return { outcome, asBefore: true, findings: [] };
+  const renewed = await renew(job, job.action, previous, request, world);
+  // A command may have failed before, or after, it did its work: what then stands has been told to read the old files.
+  const isDoubtful = renewed.restartFailed === true && job.driver.name === 'command';
+  const outcome = isDoubtful ? await standingOf(job, previous, request, world) : renewed;
+  if (isGood(outcome)) return { outcome, asBefore: true, findings: outcome.closed ? outcome.findings : [] };
   // Closed to everybody is safe, and sessions go on; all else could turn out to be open.
   if (outcome.status === 'refused') return { outcome, asBefore: false, findings: outcome.findings };
-  const { certain, finding } = await leaveStopped(job, outcome);
+  const { certain, finding } = await leaveStopped(job, request, world, outcome);
   const findings = [...outcome.findings, finding];
   return { outcome: { ...outcome, stopped: certain }, asBefore: false, findings };
 }
@@ -135,12 +158,17 @@ export async function rollBack(job: RollbackJob, request: GateRequest, world: Wo
  * A service that was renewed and is not proven, where no file was changed: there is nothing to go back to. One that is
  * known to be closed goes on; all else is left stopped.
  */
-export async function settle(job: RolloutJob, outcome: Outcome): Promise<Restored> {
+export async function settle(
+  job: RolloutJob,
+  outcome: Outcome,
+  request: GateRequest,
+  world: World,
+): Promise<Restored> {
   const untouched = outcome.action === 'none' && !outcome.wasOpen;
   if (untouched || outcome.status === 'proved' || outcome.status === 'refused') {
     return { asBefore: true, findings: [] };
   }
-  const { certain, finding } = await leaveStopped(job, outcome);
+  const { certain, finding } = await leaveStopped(job, request, world, outcome);
   const asBefore = certain && !job.wasRunning;
   return { asBefore, findings: asBefore ? [] : [finding] };
 }
@@ -149,13 +177,19 @@ export async function settle(job: RolloutJob, outcome: Outcome): Promise<Restore
  * Ends what may have read new files that could not be taken back, unless it is known to be closed; gives of each such
  * service whether it has certainly ended. Does not throw.
  */
-export async function endUnproven(outcomes: Outcomes): Promise<Map<RolloutJob, boolean>> {
+export async function endUnproven(
+  outcomes: Outcomes,
+  request: GateRequest,
+  world: World,
+): Promise<Map<RolloutJob, boolean>> {
   const isLoose = ({ status, action, wasOpen }: Outcome) =>
     status !== 'refused' && (action !== 'none' || wasOpen);
   const loose = [...outcomes].filter(([, one]) => isLoose(one));
   return new Map(
     await Promise.all(
-      loose.map(async ([job, { stopped }]) => [job, stopped === true || (await end(job))] as const),
+      loose.map(
+        async ([job, { stopped }]) => [job, stopped === true || (await end(job, request, world))] as const,
+      ),
     ),
   );
 }

@@ -7,7 +7,7 @@ import { withinQuotes } from '../locations/env-values.ts';
 import { locationsOf } from '../locations/index.ts';
 import { asComposeInterpolates } from '../model/forensics.ts';
 import type { ServiceLayout } from '../model/layout.ts';
-import { Secret } from '../model/secret.ts';
+import { MASK, Secret } from '../model/secret.ts';
 import { derivedForms, Redactor } from '../platform/redact.ts';
 import { childEnv } from '../service/child-env.ts';
 import { DockerCommand } from '../service/docker-command.ts';
@@ -24,8 +24,6 @@ const MIN_LENGTH = 6;
 /** Names of what an error message should not quote, in the shell and in a compose file. */
 const TELLING = /TOKEN|PASS|SECRET|KEY|CREDENTIAL/i;
 const TELLING_LINE = /[\w-]*(?:TOKEN|PASS|SECRET|KEY|CREDENTIAL)[\w-]*["']?\s*[:=]\s*["']?([^"'\s,}]+)/gi;
-
-const MASK = '[secret]';
 
 const LINE_KEY = /^\uFEFF?[ \t]*(?:export[ \t]+)?([^\s=:#'"`]+)[ \t]*(?:=|:[ \t])/gm;
 

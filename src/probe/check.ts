@@ -39,6 +39,8 @@ export interface ProbeReport {
   /** The checks of the round that decided; those that were not reached are `skip`. */
   checks: Check[];
   findings: ProbeFinding[];
+  /** Keeps out who has no credential, as far as is known: none was there to be accepted. */
+  closed?: true;
   /** From the start of the gate to the proof; absent where there is none. */
   readyAfterMs?: number;
 }

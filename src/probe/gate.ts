@@ -1,7 +1,7 @@
 import { Secret } from '../model/secret.ts';
 import type { ProbeFinding, ProbeReport, ProbeStatus } from './check.ts';
-import { askRound, type Round } from './round.ts';
-import { type ProbeTarget, stepsFor } from './steps.ts';
+import { askRound, type Depth, type Round } from './round.ts';
+import { type ProbeTarget, type Steps, stepsFor } from './steps.ts';
 import { Pace, Tally } from './tally.ts';
 
 export type { ProbeTarget } from './steps.ts';
@@ -55,13 +55,13 @@ function overdue(last: Round | undefined): ProbeReport {
   return { status: 'not-ready', checks: last?.checks ?? [], findings: [...(last?.findings ?? []), finding] };
 }
 
-/**
- * Asks until the server is proven, is found open, refuses the credential twice, or the deadline passes.
- * Rejects where the signal is aborted, and with a `Failure` where url or origin are unusable.
- */
-export async function prove(options: GateOptions): Promise<ProbeReport> {
+/** Asks round after round: good ones in a row, one that cannot get better, or the deadline end it. */
+async function gate(
+  options: Omit<GateOptions, 'credential'>,
+  steps: Steps,
+  depthOf: (isLast: boolean) => Depth,
+): Promise<ProbeReport> {
   const { clock, rounds, identity = () => 'same' } = options;
-  const steps = stepsFor(options);
   const started = clock.monotonicMs();
   const elapsed = () => Math.round(clock.monotonicMs() - started);
   const left = () => options.timeoutMs - (clock.monotonicMs() - started);
@@ -71,10 +71,10 @@ export async function prove(options: GateOptions): Promise<ProbeReport> {
 
   while (left() > 0) {
     tally.meet(await identity(tally.good === 0));
-    const depth = tally.good + 1 >= rounds ? 'full' : 'repeated';
-    const round = await askRound(steps, depth, bound, clock);
+    const isLast = tally.good + 1 >= rounds;
+    const round = await askRound(steps, depthOf(isLast), bound, clock);
     if (round.status === 'open') return reportOf(round);
-    const who = await identity(depth === 'full' && round.status === 'proved');
+    const who = await identity(isLast && round.status === 'proved');
     if (who === undefined) return gone(round);
     // A round that the deadline cut off says nothing of the server.
     if (left() < TIMER_GRAIN_MS && round.status !== 'proved') return overdue(tally.last ?? round);
@@ -88,6 +88,26 @@ export async function prove(options: GateOptions): Promise<ProbeReport> {
   return overdue(tally.last);
 }
 
+/**
+ * Asks until the server is proven, is found open, refuses the credential twice, or the deadline passes.
+ * Rejects where the signal is aborted, and with a `Failure` where url or origin are unusable.
+ */
+export async function prove(options: GateOptions): Promise<ProbeReport> {
+  return gate(options, stepsFor(options), (isLast) => (isLast ? 'full' : 'repeated'));
+}
+
+const NOBODY = { username: '', bearer: new Secret('') };
+
+/**
+ * The same where no credential is known: asks until the server has kept out who has none, round after round. It is
+ * then `closed`, and its status `unknown`, for nothing is proved.
+ */
+export async function proveClosed(options: Omit<GateOptions, 'credential'>): Promise<ProbeReport> {
+  const steps = stepsFor({ ...options, credential: NOBODY });
+  const report = await gate(options, steps, () => 'refusals');
+  return report.status === 'proved' ? { ...report, status: 'unknown', closed: true } : report;
+}
+
 /** The cheap part of a round (no credential, empty token, wrong bearer, bearer), once: for health checks. */
 export async function checkOnce(target: ProbeTarget): Promise<ProbeReport> {
   return reportOf(await askRound(stepsFor(target), 'cheap', () => target.tryMs ?? TRY_MS, target.clock));
@@ -98,8 +118,7 @@ export async function checkOnce(target: ProbeTarget): Promise<ProbeReport> {
  * is `unknown`, for nothing is proved. Throws a `Failure` where url or origin are unusable.
  */
 export async function checkRefusals(target: Omit<ProbeTarget, 'credential'>): Promise<ProbeReport> {
-  const nobody = { username: '', bearer: new Secret('') };
-  const steps = stepsFor({ ...target, credential: nobody });
+  const steps = stepsFor({ ...target, credential: NOBODY });
   const round = await askRound(steps, 'refusals', () => target.tryMs ?? TRY_MS, target.clock);
   return { ...reportOf(round), status: round.status === 'proved' ? 'unknown' : round.status };
 }

@@ -24,6 +24,7 @@ const ENGINE_REASONS: Readonly<Record<string, string>> = {
   permission: 'this user may not speak to it',
   'no-answer': 'nothing answers where docker looks for it',
   timeout: 'it does not answer in time',
+  'docker-unusable': 'the docker command cannot be run',
 };
 
 const ENGINE_REMEDIES: Readonly<Record<string, string>> = {

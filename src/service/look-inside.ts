@@ -105,8 +105,8 @@ export class InsideLook {
 
   /** A file as the container's own processes see it. */
   async file(id: string, path: string): Promise<FileInside> {
-    const { code, stdout, stderr } = await this.#docker.run(['exec', id, 'cat', path]);
-    if (code === 0) return { kind: 'file', bytes: Buffer.from(stdout, 'utf8') };
+    const { code, stdout, stdoutBytes, stderr } = await this.#docker.run(['exec', id, 'cat', path]);
+    if (code === 0) return { kind: 'file', bytes: stdoutBytes ?? Buffer.from(stdout, 'utf8') };
     return { kind: code === 1 && /^cat: .*no such file/im.test(stderr) ? 'missing' : 'unknown' };
   }
 

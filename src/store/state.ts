@@ -18,8 +18,6 @@ import { FOLDER_MODE } from './folder.ts';
 import { readRegular } from './read-file.ts';
 import { attempt } from './system-call.ts';
 
-export { realPath as realOr } from '../platform/real-path.ts';
-
 /** Where journal, lock and backups of one root stand (contract.md, State). It need not exist yet. */
 export interface StateFolder {
   path: string;

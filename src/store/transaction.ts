@@ -1,13 +1,13 @@
 import { renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Exit, Failure } from '../model/failure.ts';
+import { realPath } from '../platform/real-path.ts';
 import { makeBackup, newBackupId } from './backups.ts';
 import { type CheckedChange, checkChange, type FileChange, requireUnchanged } from './change.ts';
 import { missingFolders, syncFolder } from './folder.ts';
 import {
   type Journal,
   type JournalFile,
-  type JournalService,
   keptName,
   type Phase,
   readJournal,
@@ -17,57 +17,19 @@ import {
 } from './journal.ts';
 import { mountPoint, randomName, readBack } from './replace.ts';
 import { type StagedChange, stage } from './stage.ts';
-import { realOr, type StateFolder } from './state.ts';
+import type { StateFolder } from './state.ts';
 import { attempt, errnoOf } from './system-call.ts';
 import { notRestored, restoreFiles, sweepCommitted, sweepRolledBack } from './undo.ts';
+import { noting, type Transaction, withoutFiles } from './without-files.ts';
 import { ignoring } from './write-new.ts';
 
 export type { FileChange } from './change.ts';
-
-/**
- * All of a plan's writes, or none (reliability.md §2). Each step is synchronous: no signal handler can run in the
- * middle of one, and a SIGINT or SIGTERM between two leaves a journal that the next command recovers.
- */
-export interface Transaction {
-  /** 16 hex digits; empty where there was nothing to change. */
-  readonly id: string;
-  /** The files that change. */
-  readonly files: readonly string[];
-  /** Stages all, renames all, reads all back. On a Failure (exit 5; 3 `changed-underneath`) all files are as before; exit 6 says what stands where. */
-  apply(): void;
-  /** Notes that a service may have read the new files. */
-  markRestarted(): void;
-  /**
-   * Makes the change final and gives the set of old files that was kept; null where there was nothing to change. On a
-   * Failure of exit 5 the old files are back; where the journal names services, they are the caller's to bring back
-   * before `forget`. Exit 6: the new files stand.
-   */
-  commit(): { backup: string | null };
-  /**
-   * Puts the old files back after `apply`; a kill from here on is recovered as one before. Throws a Failure of exit 6
-   * where that is not possible.
-   */
-  restore(): void;
-  /** After `restore`, when the services are back too: removes what the transaction left beside the files. */
-  forget(): void;
-}
+export type { Transaction } from './without-files.ts';
 
 export interface TransactionMeta {
   command: string;
-  /** What will be restarted with the new files, for a recovery. */
-  services?: JournalService[];
   now?: Date;
 }
-
-const nothingToDo: Transaction = {
-  id: '',
-  files: [],
-  apply: () => undefined,
-  markRestarted: () => undefined,
-  commit: () => ({ backup: null }),
-  restore: () => undefined,
-  forget: () => undefined,
-};
 
 function requireDistinct(changes: readonly FileChange[]): void {
   const paths = new Set(changes.map((change) => change.path));
@@ -91,15 +53,15 @@ function newJournal(state: StateFolder, changes: readonly CheckedChange[], meta:
     return { path, before, after: saltedDigest(salt, content) };
   });
   const folders = [...new Set(changes.flatMap((change) => missingFolders(change.path)))];
-  const { command, services = [], now = new Date() } = meta;
+  const { command, now = new Date() } = meta;
   const backup = newBackupId(now);
   return {
     version: 1,
-    home: realOr(state.path),
+    home: realPath(state.path),
     id: randomName(),
     phase: 'STAGING',
     command,
-    services,
+    services: [],
     salt,
     backup,
     folders,
@@ -184,6 +146,11 @@ function open(state: StateFolder, changes: StagedChange[], start: Journal): Tran
         for (const { path, content } of changes) readBack(path, content);
         advance('APPLIED');
       }),
+    begun(service) {
+      const next = { ...journal, services: noting(journal, service) };
+      writeJournal(state, next);
+      journal = next;
+    },
     markRestarted() {
       if (journal.phase === 'APPLIED') advance('RESTARTED');
     },
@@ -223,7 +190,7 @@ export function begin(
   requireDistinct(changes);
   requireNoJournal(state);
   const checked = changes.flatMap((change) => checkChange(change) ?? []);
-  if (checked.length === 0) return nothingToDo;
   const journal = newJournal(state, checked, meta);
+  if (checked.length === 0) return withoutFiles(state, journal);
   return open(state, withNames(checked, journal), journal);
 }

@@ -45,9 +45,9 @@ function abandoned() {
     expected,
   });
   const changes = [change(a, identityOf(a)), change(b, identityOf(b)), change(c, null)];
-  const services = [{ name: 'one', running: true }];
-  const transaction = begin(state, changes, { command: 'deploy', services });
+  const transaction = begin(state, changes, { command: 'deploy' });
   transaction.apply();
+  transaction.begun({ name: 'one', running: true });
   const journal = readJournal(state);
   if (typeof journal === 'string') throw new Error(journal);
   return { root, state, a, b, c, before, transaction, journal };
