@@ -79,6 +79,11 @@ export type Verdict = Pick<DeployResult, 'status' | 'exitCode' | 'findings'> & {
 export const proofFindings = (outcomes: ReadonlyMap<unknown, Outcome>): Finding[] =>
   [...outcomes.values()].flatMap((one) => one.findings);
 
+/** What the way forth and the way back have found alike is said once. */
+const distinct = (findings: readonly Finding[]) => [
+  ...new Map(findings.map((one) => [JSON.stringify(one), one])).values(),
+];
+
 /** Whether what was to be ended has certainly ended: only then it may be said. */
 const areStopped = (left: readonly Finding[]) =>
   left.length > 0 && left.every((one) => one.args.certain === true);
@@ -127,7 +132,7 @@ export function backVerdict(stages: Stages, restored: readonly Restored[], chang
   return {
     status: areStopped(left) ? 'stopped' : asBefore && changed ? 'rolled-back' : 'failed',
     exitCode: rollbackExit(restored, wasOpenIn(stages)),
-    findings: [...stages.flatMap(proofFindings), ...restored.flatMap((one) => one.findings)],
+    findings: distinct([...stages.flatMap(proofFindings), ...restored.flatMap((one) => one.findings)]),
   };
 }
 

@@ -100,6 +100,7 @@ describe('deploy', () => {
     expect([ran.code, ran.json.status]).toEqual([6, 'stopped']);
     expect(service.files).toEqual(before);
     expect(service.pid).toBeUndefined();
+    expect(found(ran, 'open')).toHaveLength(1);
     expect(found(ran, 'left-stopped')[0]).toMatchObject({ severity: 'error', args: { certain: true } });
     expect(found(ran, 'left-stopped')[0]?.remedy).toContain('comfyui-auth deploy');
   });
@@ -108,7 +109,7 @@ describe('deploy', () => {
     const service = await stage({ withoutStop: true });
     service.write('always', 'open');
     const ran = service.deploy(renewed());
-    expect(ran.code).toBe(6);
+    expect([ran.code, ran.json.status]).toEqual([6, 'failed']);
     expect(found(ran, 'left-stopped')[0]).toMatchObject({ severity: 'critical', args: { certain: false } });
   });
 

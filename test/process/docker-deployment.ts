@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type StandIn, startStandIn } from '../../src/stand-in/server.ts';
 import { layComfyUi } from '../../src/stand-in/tree.ts';
 import { freePort } from './deploy-stage.ts';
@@ -144,6 +145,16 @@ export class DockerDeployment {
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
     if (child.exitCode === null) await once(child, 'close');
     return { code: child.exitCode, stdout, stderr, json: stdout === '' ? undefined : JSON.parse(stdout) };
+  }
+
+  /** Resolves when a program has said something on stderr. */
+  async heard(child: ChildProcess, words: string): Promise<void> {
+    if (child.stderr === null) return;
+    for await (const line of createInterface({ input: child.stderr })) if (line.includes(words)) return;
+  }
+
+  async ended(child: ChildProcess): Promise<void> {
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
 
   deploy(env: Record<string, string>, ...args: string[]): Promise<Ran> {
