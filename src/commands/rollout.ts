@@ -75,6 +75,9 @@ export async function rollForward(
   return outcomes;
 }
 
+/** What worked before gets the time to start, however little was given to what is new. */
+const LEAST_ROLLBACK_MS = 10_000;
+
 /** How one service stands after its files were put back. */
 export interface Restored {
   outcome?: Outcome;
@@ -127,7 +130,8 @@ const isGood = ({ status, closed }: Outcome) => status === 'proved' || closed ==
  * One service back onto the old files, which stand again: restarted and proven, or ended where it did not run before.
  * One that cannot be proven is left stopped, unless it is known to be closed. Rejects where the signal is aborted.
  */
-export async function rollBack(job: RollbackJob, request: GateRequest, world: World): Promise<Restored> {
+export async function rollBack(job: RollbackJob, given: GateRequest, world: World): Promise<Restored> {
+  const request = { ...given, timeoutMs: Math.max(given.timeoutMs, LEAST_ROLLBACK_MS) };
   request.signal?.throwIfAborted();
   if (!job.wasRunning) {
     const { certain, finding } = await leaveStopped(job, request, world);

@@ -40,6 +40,15 @@ describe('a good server is not ended', () => {
     expect(service.run('probe', {}).code).toBe(0);
   });
 
+  it('by a time that is too short for any proof', async () => {
+    const service = await stage();
+    const files = service.files;
+    const ran = service.deploy({ COMFYUI_PASSWORD: freshSecret() }, '--timeout', '1ms');
+    expect([ran.code, ran.json.status]).toEqual([5, 'rolled-back']);
+    expect(service.files).toEqual(files);
+    expect(service.run('probe', {}).code).toBe(0);
+  });
+
   it('by a rollback to files that hold no bearer by which it could be proven', async () => {
     const service = await stage({ passwordElsewhere: true });
     service.write('.env', service.read('.env').replace(/'\$2b\$04\$.*'/, `'$2b$04$cut'`));
