@@ -122,7 +122,7 @@ it('what a program says that restarts the service is shown without them', async 
     variables: 'NOTE',
   };
   const ran = runner.act(inputs, { NOTE: canary(' of ') });
-  expect(ran.outputs['exit-code']).toBe('6');
+  expect(ran.outputs['exit-code']).toBe('5');
   expect(ran.log).toMatch(/ended with exit code 9: .*\[secret\]/);
   expectNoLeak(service, ran);
 });
