@@ -186,8 +186,8 @@ export async function endUnproven(
   request: GateRequest,
   world: World,
 ): Promise<Map<RolloutJob, boolean>> {
-  const isLoose = ({ status, action, wasOpen }: Outcome) =>
-    status !== 'refused' && (action !== 'none' || wasOpen);
+  const isLoose = ({ status, action, wasOpen, untouched }: Outcome) =>
+    status !== 'refused' && untouched !== true && (action !== 'none' || wasOpen);
   const loose = [...outcomes].filter(([, one]) => isLoose(one));
   return new Map(
     await Promise.all(

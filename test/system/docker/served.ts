@@ -110,11 +110,11 @@ export class Served extends Deployment {
     return found[0] as Inspected;
   }
 
-  /** Resolves when the engine has restarted the container by itself. */
+  /** Resolves when the engine has restarted the container by itself so often that it is known to end again and again. */
   async restarted(): Promise<void> {
     const filter = ['--filter', `container=${SERVICE}`, '--filter', 'event=start'];
     const { Created } = await this.container();
-    await this.#engine.happened(['--since', Created, ...filter], 2);
+    await this.#engine.happened(['--since', Created, ...filter], 4);
   }
 
   /** The variables of its container. */
