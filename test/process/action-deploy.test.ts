@@ -186,7 +186,7 @@ describe('deploy', () => {
     service.write('always', 'open');
     const ran = runner.act(inputs(service, { password: freshSecret() }));
     expect(ran.outputs).toMatchObject({ status: 'stopped', 'rolled-back': 'false', 'exit-code': '6' });
-    expect(commandsIn(ran.log).map((line) => line.replace(/::.*/s, ''))).toEqual(['', '', '', '']);
+    expect(commandsIn(ran.log).map((line) => line.replace(/::.*/s, ''))).toEqual(['', '', '']);
     expect(ran.summary).toContain('left-stopped');
   });
 
