@@ -43,7 +43,7 @@ describe('doctor, where nothing usable answers', () => {
   it.each([
     ['a process', `${TOP}     77      65 /usr/bin/python3 /usr/bin/pip install torch\n`, '', 'pip runs'],
     ['a module', `${TOP}     77      65 python3.12 -m pip install -r r.txt\n`, '', 'pip runs'],
-    ['uv', `${TOP}     77      65 /root/.local/bin/uv sync\n`, '', 'uv runs'],
+    ['uv', `${TOP}     77      65 /usr/local/bin/uv sync\n`, '', 'uv runs'],
     ['apt', `${TOP}     77      65 apt-get install -y git\n`, '', 'apt-get runs'],
     ['the log', TOP, 'Collecting torch\n  Downloading torch-2.8.0.whl (888 MB)\n', 'its log ends with lines'],
   ])('tells by %s that it is still installing', async (_, top, logs, says) => {
