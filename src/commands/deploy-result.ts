@@ -85,7 +85,7 @@ const distinct = (findings: readonly Finding[]) => [
 ];
 
 /** Whether what was to be ended has certainly ended: only then it may be said. */
-const areStopped = (left: readonly Finding[]) =>
+export const areStopped = (left: readonly Finding[]): boolean =>
   left.length > 0 && left.every((one) => one.args.certain === true);
 
 /** The end where files stand as they should, and a service is not proven for a reason that no restart mends. */

@@ -3,6 +3,7 @@ import type { Finding } from '../model/finding.ts';
 import { pendingJournal } from '../store/journal.ts';
 import { waitForLock } from '../store/lock.ts';
 import { stateFolder } from '../store/state.ts';
+import { areStopped } from './deploy-result.ts';
 import { interrupted } from './interruption.ts';
 import type { GateRequest } from './question.ts';
 import { recoverFirst } from './recovery.ts';
@@ -12,8 +13,11 @@ import type { Target, World } from './world.ts';
 /** What became of a run that was cut off. */
 export interface FinishResult {
   command: 'finish';
-  /** `cleaned`: its change stood already, or nothing had changed · `stopped`: put back, but a service does not run. */
-  status: 'nothing' | 'cleaned' | 'rolled-back' | 'stopped';
+  /**
+   * `cleaned`: its change stood already, or nothing had changed · `stopped`: put back, but a service does not run ·
+   * `failed`: put back, but a service is neither as it was nor certainly ended.
+   */
+  status: 'nothing' | 'cleaned' | 'rolled-back' | 'stopped' | 'failed';
   /** 6 where a service is not as it was. */
   exitCode: ExitCode;
   root: string;
@@ -66,7 +70,9 @@ export async function finishInterrupted(
       const recovered = await recoverFirst(layout, state, { ...target, ...gate }, world);
       if (recovered === undefined) return nothing;
       const { done, findings, exitCode } = recovered;
-      const status = findings.some((one) => one.code === 'left-stopped') ? 'stopped' : done.action;
+      const left = findings.filter((one) => one.code === 'left-stopped');
+      const failed = exitCode === Exit.notRestored ? 'failed' : done.action;
+      const status = areStopped(left) ? 'stopped' : failed;
       return { ...nothing, status, exitCode, interrupted: done.command, findings };
     } finally {
       lock.release();

@@ -172,7 +172,7 @@ export async function renew(
 }
 
 /** Whether a service runs; one whose driver has no containers counts as running. Throws a Failure (exit 3). */
-export async function isRunning(job: Job, signal?: AbortSignal): Promise<boolean> {
+async function isRunning(job: Job, signal?: AbortSignal): Promise<boolean> {
   return job.driver.name !== 'compose' || identityOf(await job.driver.containers(signal)) !== undefined;
 }
 

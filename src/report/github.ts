@@ -201,16 +201,12 @@ export function summaryOf(result: SummaryShape, cwd: string): string {
 export function finishText({
   status,
   interrupted = '',
-  findings,
-}: Pick<SummaryShape, 'status' | 'interrupted' | 'findings'>): string {
+}: Pick<SummaryShape, 'status' | 'interrupted'>): string {
   const cut = `"${interrupted}" was cut off`;
   if (status === 'cleaned') return `${cut}; nothing had to be put back, and what it left behind is gone`;
-  if (findings.length === 0) return `${cut}; every file and every service is as it was before`;
-  const running = findings.some((one) => one.code === 'left-stopped' && one.args.certain !== true);
+  if (status === 'rolled-back') return `${cut}; every file and every service is as it was before`;
   const services =
-    status === 'stopped' && !running
-      ? 'what could not be proven on the old files was stopped'
-      : 'not every service';
+    status === 'stopped' ? 'what could not be proven on the old files was stopped' : 'not every service';
   return `${cut}; every file is as it was before, but ${services}`;
 }
 
