@@ -6,7 +6,7 @@ import { restartActionFor } from '../service/action.ts';
 import { type Container, identityOf } from '../service/container.ts';
 import type { RestartAction, ServiceDriver } from '../service/driver.ts';
 import type { Draft, DraftedService, Drafter } from './draft.ts';
-import { addressOf, type GateRequest } from './question.ts';
+import { addressOf, type GateRequest, provable } from './question.ts';
 import { deployedCredential } from './recovery.ts';
 import { RESTART_GRACE_MS, Turns } from './renew.ts';
 import type { RolloutJob } from './rollout.ts';
@@ -77,8 +77,7 @@ async function nextCredential(
   const bearer = await drafter.bearer(service, resolution);
   if (bearer === undefined) return undefined;
   const { username, password } = resolution;
-  const fits = password !== undefined && (await world.bcrypt.verify(password, bearer));
-  return { username, bearer, ...(fits && { password }) };
+  return provable({ username, bearer, ...(password !== undefined && { password }) }, world);
 }
 
 /** The containers of a service; where that need not be certain, why an engine that cannot be asked shows none. */

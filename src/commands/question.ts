@@ -26,6 +26,13 @@ export interface Question {
   credential?: Credential;
 }
 
+/** A credential to ask with: the password only where the bearer is its hash, for the form would refuse it else. */
+export async function provable(parts: Credential, world: World): Promise<Credential> {
+  const { username, bearer, password } = parts;
+  const fits = password !== undefined && (await world.bcrypt.verify(password, bearer));
+  return { username, bearer, ...(fits && { password }) };
+}
+
 /** Where a service is asked. Throws a Failure (exit 2) where its address or origin cannot be used. */
 export function addressOf(service: ServiceLayout, request: GateRequest): string {
   const url = request.url ?? service.url;

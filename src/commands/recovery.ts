@@ -6,7 +6,7 @@ import type { Layout, ServiceLayout } from '../model/layout.ts';
 import { recover } from '../store/recover.ts';
 import type { StateFolder } from '../store/state.ts';
 import { distinctValues, FileSnapshot, type Observation, observe } from './gather.ts';
-import type { GateRequest } from './question.ts';
+import { type GateRequest, provable } from './question.ts';
 import { RESTART_GRACE_MS, standingOf, Turns } from './renew.ts';
 import { resolveCredential } from './resolve.ts';
 import { type Restored, rollBack, rollbackExit } from './rollout.ts';
@@ -50,8 +50,7 @@ export async function deployedCredential(
     isUsableHash(one.value.reveal()),
   )?.value;
   if (bearer === undefined) return undefined;
-  const fits = password !== undefined && (await world.bcrypt.verify(password, bearer));
-  return { username, bearer, ...(fits && { password }) };
+  return provable({ username, bearer, ...(password !== undefined && { password }) }, world);
 }
 
 /** Starts and proves a service whose files an interrupted command had changed, and that were put back. */
