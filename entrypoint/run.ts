@@ -13,7 +13,7 @@ import { type BootCredential, decideCredential } from './credential.ts';
 import { ContainerExit, Refusal } from './exit.ts';
 import type { Health } from './health.ts';
 import type { Log } from './log.ts';
-import { findLoginNode } from './login-node.ts';
+import { findLoginNode } from './login-node/find.ts';
 import { loginFiles, provisionPassword, readDeployed } from './password-file.ts';
 import { checkNodeLoads, checkReadable, choosePython, type PythonContext } from './python.ts';
 import { checkSessionKey, provisionSessionKey, sessionKeyPath } from './session-key.ts';

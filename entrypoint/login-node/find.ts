@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { ComfyUiArgs } from './comfyui-args.ts';
-import { Refusal } from './exit.ts';
+import type { ComfyUiArgs } from '../comfyui-args.ts';
+import { Refusal } from '../exit.ts';
 
 /** ComfyUI-Login is known by what it does, not by the name of its folder. */
 const MARK = 'check_login_status';
