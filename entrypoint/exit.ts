@@ -7,6 +7,7 @@ export const ContainerExit = {
   neverReady: 69,
   internal: 70,
   io: 74,
+  cacheBusy: 75,
   open: 76,
   permission: 77,
   config: 78,

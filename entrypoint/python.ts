@@ -19,31 +19,58 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'Crypto.Util.Padding': 'pycryptodome',
 };
 
-/** Imports the packages, compiles the node's own files, and asks whether its key can be made; prints one JSON line. */
-const NODE_CHECK = `
-import importlib, json, os, sys
-node, *modules = sys.argv[1:]
-found = {"imports": {}, "files": {}, "keyCanBeMade": False}
+/**
+ * One call for all that is to be known of a Python: it imports the packages, compiles the node's own files, asks whether
+ * its key can be made, and tells what it is. Takes and prints one JSON object.
+ */
+const ASK = `
+import importlib, json, os, platform, sys, sysconfig
+from importlib import metadata
+asked = json.loads(sys.argv[1])
+node = asked["node"]
+found = {"imports": {}, "files": {}, "keyCanBeMade": False, "facts": {
+    "version": platform.python_version(),
+    "tag": "cp%d%d" % sys.version_info[:2],
+    "machine": platform.machine(),
+    "libc": "-".join(platform.libc_ver()).strip("-"),
+    "sitePackages": sysconfig.get_paths()["purelib"],
+    "versions": {},
+}}
 def attempt(kind, name, do):
     try:
         do()
     except BaseException as error:
         found[kind][name] = f"{type(error).__name__}: {error}"
-for module in modules:
-    attempt("imports", module, lambda: importlib.import_module(module))
 def compiles(path):
     with open(path, "rb") as file:
         compile(file.read(), path, "exec")
-for name in ["__init__.py", "password.py", "load_image_incognito.py"]:
-    path = os.path.join(node, name)
-    if os.path.lexists(path):
-        attempt("files", name, lambda: compiles(path))
+def version(name):
+    try:
+        return metadata.version(name)
+    except Exception:
+        return None
+for module in asked["modules"]:
+    attempt("imports", module, lambda: importlib.import_module(module))
+for name in sorted(os.listdir(node)) if os.access(node, os.R_OK) else ["__init__.py", "password.py"]:
+    if name.endswith(".py"):
+        attempt("files", name, lambda: compiles(os.path.join(node, name)))
 key = os.path.join(node, ".secret-key.txt")
 found["keyCanBeMade"] = os.path.exists(key) or os.access(node, os.W_OK | os.X_OK)
+for name in asked["distributions"]:
+    found["facts"]["versions"][name] = version(name)
 print("\\n" + json.dumps(found), flush=True)
 `;
 
-const READ_CHECK = 'import sys; open(sys.argv[1], "rb").read()';
+/** Opens each file; names the first that cannot be read. */
+const READ_CHECK = `
+import sys
+for path in sys.argv[1:]:
+    try:
+        open(path, "rb").read()
+    except OSError:
+        print(path)
+        sys.exit(1)
+`;
 
 /** The Python that will run ComfyUI, and as whom. */
 export interface PythonContext {
@@ -64,12 +91,37 @@ export function choosePython(settings: Settings, command: readonly string[]): st
   return existsSync(own) ? own : 'python3';
 }
 
+/** What a Python tells of itself. */
+export interface PythonFacts {
+  /** E.g. `3.11.7`. */
+  version: string;
+  /** E.g. `cp311`, as in the name of a wheel. */
+  tag: string;
+  /** E.g. `x86_64`. */
+  machine: string;
+  /** E.g. `glibc-2.36`; empty where it is not known. */
+  libc: string;
+  /** Where it looks for packages: sysconfig's `purelib`. */
+  sitePackages: string;
+  /** The installed version of each distribution that was asked for; null: it is not installed. */
+  versions: Record<string, string | null>;
+}
+
+/** What is to be found out. */
+export interface PythonQuestion {
+  nodeFolder: string;
+  /** Names of distributions whose installed version is asked for. */
+  distributions: readonly string[];
+}
+
 /**
- * Asks ComfyUI's Python, as the user and in the environment that ComfyUI will have, whether the login node can
- * be loaded. Throws a `Refusal` (78, 126, 127) with what is missing.
+ * Asks ComfyUI's Python, as the user and in the environment that ComfyUI will have, what it is, and whether the login
+ * node can be loaded. Throws a `Refusal` (78, 126, 127) with what is missing.
  */
-export async function checkNodeLoads(context: PythonContext, nodeFolder: string): Promise<void> {
-  const result = await ask(context, NODE_CHECK, [nodeFolder, ...Object.keys(PACKAGES)]);
+export async function askPython(context: PythonContext, question: PythonQuestion): Promise<PythonFacts> {
+  const { nodeFolder, distributions } = question;
+  const payload = JSON.stringify({ node: nodeFolder, modules: Object.keys(PACKAGES), distributions });
+  const result = await ask(context, ASK, [payload]);
   const found = readAnswer(result);
   const fault = Object.entries(found.files)[0];
   if (fault !== undefined) {
@@ -95,16 +147,19 @@ export async function checkNodeLoads(context: PythonContext, nodeFolder: string)
       remedy: `make ${nodeFolder} writable by that user (chown it)`,
     });
   }
+  if (found.facts === undefined) throw noAnswer(result);
+  return found.facts;
 }
 
-/** Asks whether ComfyUI's user can read a file: unreadable, it opens the server (container.md O3). */
-export async function checkReadable(context: PythonContext, path: string): Promise<void> {
-  const result = await ask(context, READ_CHECK, [path]);
+/** Asks whether ComfyUI's user can read these files: unreadable, they open the server (container.md O3). */
+export async function checkReadable(context: PythonContext, paths: readonly string[]): Promise<void> {
+  const result = await ask(context, READ_CHECK, [...paths]);
   if (result.code === 0) return;
+  const unreadable = result.stdout.trim() === '' ? paths.join(', ') : result.stdout.trim();
   throw new Refusal({
     code: 'file-unreadable',
     exit: ContainerExit.permission,
-    message: `ComfyUI’s user (${context.user?.uid}) cannot read ${path}: the login node would fail to load, and ComfyUI would serve anyone`,
+    message: `ComfyUI’s user (${context.user?.uid}) cannot read ${unreadable}: the login node would fail to load, and ComfyUI would serve anyone`,
     remedy: 'let that user pass each folder above the file (mode x), or change COMFYUI_UID',
   });
 }
@@ -138,23 +193,27 @@ const notRunnable = (
     remedy: 'set COMFYUI_PYTHON to the Python that runs ComfyUI',
   });
 
-interface NodeAnswer {
+interface Answer {
+  /** What failed, by its name. */
   imports: Record<string, string>;
   files: Record<string, string>;
   keyCanBeMade: boolean;
+  facts?: PythonFacts;
 }
 
-function readAnswer(result: ProcessResult): NodeAnswer {
+const noAnswer = (result: ProcessResult) =>
+  new Refusal({
+    code: 'python-check-failed',
+    message: `the Python of ComfyUI gave no answer (${result.failure ?? `exit ${result.code}`}) ${(result.stderr.trim().split('\n').at(-1) ?? '').slice(0, 200)}`,
+    remedy: 'set COMFYUI_PYTHON to the Python that runs ComfyUI, and see that it starts',
+  });
+
+function readAnswer(result: ProcessResult): Answer {
   const line = result.stdout.split('\n').findLast((text) => text.startsWith('{'));
   try {
-    const { imports = {}, files = {}, keyCanBeMade = false } = JSON.parse(line ?? '') as Partial<NodeAnswer>;
-    return { imports, files, keyCanBeMade };
+    const answer = JSON.parse(line ?? '') as Partial<Answer>;
+    return { imports: {}, files: {}, keyCanBeMade: false, ...answer };
   } catch {
-    const last = result.stderr.trim().split('\n').at(-1) ?? '';
-    throw new Refusal({
-      code: 'python-check-failed',
-      message: `the Python of ComfyUI gave no answer (${result.failure ?? `exit ${result.code}`}) ${last.slice(0, 200)}`,
-      remedy: 'set COMFYUI_PYTHON to the Python that runs ComfyUI, and see that it starts',
-    });
+    throw noAnswer(result);
   }
 }

@@ -15,7 +15,7 @@ import type { Health } from './health.ts';
 import type { Log } from './log.ts';
 import { findLoginNode } from './login-node/find.ts';
 import { loginFiles, provisionPassword, readDeployed } from './password-file.ts';
-import { checkNodeLoads, checkReadable, choosePython, type PythonContext } from './python.ts';
+import { askPython, checkReadable, choosePython, type PythonContext } from './python.ts';
 import { checkSessionKey, provisionSessionKey, sessionKeyPath } from './session-key.ts';
 import { type Settings, scrubbed } from './settings.ts';
 import { StopAsked, type Stopper } from './stop.ts';
@@ -137,13 +137,13 @@ async function runProtected(plan: Plan, ports: RunPorts): Promise<number> {
   const keyPath = sessionKeyPath(nodeFolder);
   checkSessionKey(keyPath);
   await checkPortFree(args);
-  await checkNodeLoads(python, nodeFolder);
+  await askPython(python, { nodeFolder, distributions: [] });
 
   health.enter('PROVISION');
   provisionSessionKey(keyPath, owner, boot.changed);
   provisionPassword(files, boot.credential, owner, settings.guests);
   if (settings.user !== undefined) {
-    for (const path of [files.password, keyPath]) await checkReadable(python, path);
+    await checkReadable(python, [files.password, keyPath]);
   }
   tellCredential(boot, log);
 

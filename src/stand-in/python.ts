@@ -5,8 +5,25 @@ import type { Writable } from 'node:stream';
 import { readFlags } from './flags.ts';
 import { startStandIn } from './server.ts';
 
-/** What the entrypoint's check of ComfyUI's Python prints where everything is as it should be. */
-const ALL_WELL = { imports: {}, files: {}, keyCanBeMade: true };
+/** Versions that belong together, of a PyTorch for the processor. */
+const TORCH: Record<string, string> = {
+  torch: '2.8.0+cpu',
+  torchvision: '0.23.0+cpu',
+  torchaudio: '2.8.0+cpu',
+};
+
+/** What the entrypoint's question gets as its answer where everything is as it should be. */
+function allIsWell({ distributions = [] }: { distributions?: string[] }) {
+  const facts = {
+    version: '3.12.0',
+    tag: 'cp312',
+    machine: 'x86_64',
+    libc: 'glibc-2.36',
+    sitePackages: resolve('venv', 'lib', 'python3.12', 'site-packages'),
+    versions: Object.fromEntries(distributions.map((name) => [name, TORCH[name] ?? '1.0.0'])),
+  };
+  return { imports: {}, files: {}, keyCanBeMade: true, facts };
+}
 
 /** Serves until SIGINT, as ComfyUI does; SIGTERM ends the process without a word. */
 async function serve(mainFile: string, args: string[], stderr: Writable): Promise<number> {
@@ -25,16 +42,17 @@ async function serve(mainFile: string, args: string[], stderr: Writable): Promis
   return 0;
 }
 
-/** Runs no script; reads the files that it was given, as far as the system lets this process. */
+/** Runs no script; answers a question, and reads the files that it was given, as far as the system lets this process. */
 function runScript(args: string[], stdout: Writable, stderr: Writable): number {
+  const [question = '{}'] = args.filter((word) => word.startsWith('{'));
   try {
     for (const path of args) if (statSync(path, { throwIfNoEntry: false })?.isFile()) readFileSync(path);
+    stdout.write(`${JSON.stringify(allIsWell(JSON.parse(question)))}\n`);
+    return 0;
   } catch (error) {
     stderr.write(`PermissionError: ${error instanceof Error ? error.message : ''}\n`);
     return 1;
   }
-  stdout.write(`${JSON.stringify(ALL_WELL)}\n`);
-  return 0;
 }
 
 /**
