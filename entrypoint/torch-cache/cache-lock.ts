@@ -1,0 +1,65 @@
+import { accessSync, chmodSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { Failure } from '../../src/model/failure.ts';
+import { type Lock, waitForLock } from '../../src/store/lock.ts';
+import { ContainerExit, Refusal } from '../exit.ts';
+import type { TorchPorts } from './ports.ts';
+import { whileTelling } from './progress.ts';
+import { asPathRefusal } from './refusals.ts';
+
+/**
+ * Does the work as the only one that changes this cache, on all containers that share it. The system frees the lock
+ * where we are killed. Throws a `Refusal`: 75 where another builder has not ended in time, 77 or 74 where the cache
+ * cannot be written.
+ */
+export async function withCacheLock<T>(
+  ports: TorchPorts,
+  waitMs: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { cacheDir } = ports.settings;
+  try {
+    makeCache(cacheDir);
+    const lock = await take(ports, waitMs);
+    try {
+      return await work();
+    } finally {
+      lock.release();
+    }
+  } catch (error) {
+    throw asPathRefusal(error, 'torch-cache-not-writable', cacheDir, 'TORCH_CACHE');
+  }
+}
+
+/** The cache is for everyone to read: ComfyUI may run as another user than we do. */
+function makeCache(cacheDir: string): void {
+  if (!existsSync(cacheDir)) {
+    mkdirSync(cacheDir, { recursive: true, mode: 0o755 });
+    // Whatever our umask.
+    chmodSync(cacheDir, 0o755);
+  }
+  accessSync(cacheDir, constants.W_OK | constants.X_OK);
+}
+
+async function take(ports: TorchPorts, waitMs: number): Promise<Lock> {
+  const { settings, clock, log, context } = ports;
+  const tell = (seconds: number) =>
+    log.info('torch-wait', `another builder works on ${settings.cacheDir}, waited ${seconds} s`, { seconds });
+  try {
+    return await whileTelling(ports, tell, () =>
+      waitForLock({ path: settings.cacheDir }, 'torch-cache', clock, {
+        ms: waitMs,
+        onWait: () => tell(0),
+        signal: context.signal,
+      }),
+    );
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof Failure) || error.code !== 'locked') throw error;
+    throw new Refusal({
+      code: 'torch-cache-busy',
+      exit: ContainerExit.cacheBusy,
+      message: `another builder still works on ${settings.cacheDir} (waited ${waitMs / 1000} s)`,
+      remedy: 'start again when it has ended, or set TORCH_CACHE_WAIT to a longer time',
+    });
+  }
+}

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { replaceFile } from '../../src/store/replace.ts';
+import { unless } from '../../src/store/system-call.ts';
+import type { PythonFacts } from '../python.ts';
+import { activate, activePackages, deactivate } from './activate.ts';
+import { faultOfImport } from './import-test.ts';
+import { normalName, normalVersion, TORCH_PACKAGES } from './lock-file.ts';
+import type { LockedPorts } from './ports.ts';
+
+/** What site-packages itself holds. Asked while the store is active, Python would tell the store's versions. */
+function ownVersions({ sitePackages }: PythonFacts): Record<string, string> {
+  const names = unless(['ENOENT', 'EACCES'], () => readdirSync(sitePackages)) ?? [];
+  return Object.fromEntries(
+    names.flatMap((entry) => {
+      const [, name, version] = /^(.+)-([^-]+)\.dist-info$/.exec(entry) ?? [];
+      return name === undefined || version === undefined ? [] : [[normalName(name), version]];
+    }),
+  );
+}
+
+/** Whether each package of the lock is installed in its version, without the store. */
+export function isInstalled({ lock, facts }: LockedPorts): boolean {
+  const versions = activePackages(facts) === undefined ? facts.versions : ownVersions(facts);
+  return lock.packages.every(({ name, version }) => {
+    const found = versions[name];
+    return typeof found === 'string' && normalVersion(found) === version;
+  });
+}
+
+/** Changes whenever the installed packages do. */
+function fingerprint({ lock, facts, context }: LockedPorts): string {
+  const { version, tag, machine, libc, sitePackages } = facts;
+  const packages = lock.packages.map((one) => `${one.name}==${one.version}`);
+  const files = TORCH_PACKAGES.map((name) => {
+    const stats = statSync(join(sitePackages, name, '__init__.py'), { throwIfNoEntry: false });
+    return stats === undefined ? null : [stats.size, stats.mtimeMs];
+  });
+  const parts = [context.python, version, tag, machine, libc, sitePackages, packages, files];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+const memoryPath = (cacheDir: string) => join(cacheDir, 'installed.json');
+
+/** Whether these installed packages have passed the import test before. */
+export function isRemembered(ports: LockedPorts): boolean {
+  try {
+    const { passed } = JSON.parse(readFileSync(memoryPath(ports.settings.cacheDir), 'utf8'));
+    return passed === fingerprint(ports);
+  } catch {
+    // Without a memory the test is done again: slower, never wrong.
+    return false;
+  }
+}
+
+function remember(ports: LockedPorts): void {
+  const { cacheDir } = ports.settings;
+  try {
+    mkdirSync(cacheDir, { recursive: true, mode: 0o755 });
+    const text = JSON.stringify({ passed: fingerprint(ports) });
+    replaceFile(memoryPath(cacheDir), Buffer.from(`${text}\n`), { mode: 0o644 });
+  } catch {
+    const message = `${cacheDir} cannot be written: PyTorch is imported again at each start to test it`;
+    ports.log.warning('torch-cache', message);
+  }
+}
+
+/**
+ * T0: whether PyTorch as locked is installed and can be imported without the store, which is then taken from Python's
+ * sight. The import is tried only where the installed packages have changed. Throws a `Refusal` (77, 74).
+ */
+export async function holdsInstalled(ports: LockedPorts): Promise<boolean> {
+  if (!isInstalled(ports)) return false;
+  const active = activePackages(ports.facts);
+  deactivate(ports.facts);
+  if (isRemembered(ports)) return true;
+  const fault = await faultOfImport(ports.context);
+  if (fault === undefined) {
+    remember(ports);
+    return true;
+  }
+  if (active !== undefined) activate(ports.facts, active);
+  ports.log.warning('torch-broken', `the installed PyTorch cannot be imported (${fault})`);
+  return false;
+}
