@@ -13,6 +13,14 @@ if [ "$valid" = no ] || [ "${#commit}" -ne 40 ]; then
   exit 64
 fi
 
+# It stands in the image's labels and history.
+case $repository in
+  *://*@*)
+    echo 'checkout: no user name, password or token in the address of a repository, please' >&2
+    exit 64
+    ;;
+esac
+
 git init --quiet "$folder"
 cd "$folder"
 # Not every server hands out a commit that is no branch's tip: then all of them are fetched.
