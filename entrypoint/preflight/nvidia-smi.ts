@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { text } from '../environment.ts';
+import type { PreflightWorld } from './check.ts';
+
+/** A driver that hangs must not hold up the boot. */
+const TIMEOUT_MS = 5000;
+const QUERY = ['--query-gpu=index,name,driver_version,memory.total', '--format=csv,noheader'];
+
+export interface Gpu {
+  index: number;
+  name: string;
+  driver: string;
+  memory: string;
+}
+
+/** What the driver's own tool says. `absent`: it is not in this container, which says nothing about the GPU. */
+export type DriverAnswer =
+  | { kind: 'absent' }
+  | { kind: 'gpus'; gpus: Gpu[] }
+  | { kind: 'failed'; words: string }
+  | { kind: 'late' };
+
+/** Asks nvidia-smi for the GPUs that this container sees. */
+export async function askDriver(world: PreflightWorld): Promise<DriverAnswer> {
+  const program = onPath(world.env, 'nvidia-smi');
+  if (program === undefined) return { kind: 'absent' };
+  const result = await world.python.process.run(program, QUERY, {
+    env: world.python.env,
+    timeoutMs: TIMEOUT_MS,
+    signal: world.signal,
+  });
+  if (result.code === 0) return { kind: 'gpus', gpus: result.stdout.split('\n').flatMap(gpuOf) };
+  if (result.failure === 'timeout' || result.failure === 'SIGKILL') return { kind: 'late' };
+  const words = `${result.stdout}\n${result.stderr}`.trim().split('\n')[0] ?? '';
+  return { kind: 'failed', words: words === '' ? (result.failure ?? `exit ${result.code}`) : words };
+}
+
+function gpuOf(line: string): Gpu[] {
+  const [index, name, driver, memory] = line.split(',').map((part) => part.trim());
+  if (index === undefined || !/^\d+$/.test(index) || memory === undefined) return [];
+  return [{ index: Number(index), name: name ?? '', driver: driver ?? '', memory }];
+}
+
+function onPath(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const folders = (text(env, 'PATH') ?? '').split(delimiter).filter((folder) => folder !== '');
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}

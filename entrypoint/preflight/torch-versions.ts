@@ -1,0 +1,46 @@
+import { Refusal } from '../exit.ts';
+import { fail, type Outcome, type PreflightCheck, type PythonAccount, pass, skip, unknown } from './check.ts';
+
+/** What ComfyUI imports of PyTorch. */
+export const TORCH = ['torch', 'torchvision', 'torchaudio'] as const;
+
+export const TORCH_REMEDY =
+  'install torch, torchvision and torchaudio together, from one index (`… -m pip install torch torchvision torchaudio --index-url …`)';
+
+/** All three are installed, and are builds for one backend; importing them is another check's. */
+export const torchVersions: PreflightCheck = {
+  id: 'torch-versions',
+  severity: 'warning',
+  run({ facts, torchProvided = false }) {
+    if (facts instanceof Refusal) return skip('that Python gave no answer');
+    const found = TORCH.map((name) => ({ name, version: facts.versions[name] }));
+    if (found.some(({ version }) => version === undefined)) return unknown('the versions were not asked for');
+    const missing = found.filter(({ version }) => version === null).map(({ name }) => name);
+    if (missing.length > 0) {
+      const words = `not installed: ${missing.join(', ')}`;
+      return torchProvided
+        ? skip(`${words}; the PyTorch cache provides it at boot`)
+        : fail(words, TORCH_REMEDY);
+    }
+    return ofOneBackend(
+      found.map(({ name, version }) => ({ name, version: version ?? '' })),
+      facts.machine,
+    );
+  },
+};
+
+/** The local part of a version names the backend (`+cu124`, `+cpu`); wheels of PyPI have none. */
+function ofOneBackend(
+  found: readonly { name: string; version: string }[],
+  machine: PythonAccount['machine'],
+): Outcome {
+  const backends = new Set(found.map(({ version }) => version.split('+')[1] ?? ''));
+  const words = found.map(({ name, version }) => `${name} ${version}`).join(', ');
+  if (backends.size === 1) return pass(words);
+  const named = [...backends].filter((backend) => backend !== '');
+  // On x86_64 PyPI's wheels are builds for CUDA.
+  const mixed = named.length > 1 || (named[0] === 'cpu' && machine === 'x86_64');
+  return mixed
+    ? fail(`builds for different backends: ${words}`, TORCH_REMEDY)
+    : unknown(`not all versions name their backend: ${words}`);
+}
