@@ -1,0 +1,55 @@
+import { connect, type Socket } from 'node:net';
+
+export interface Address {
+  host: string;
+  port: number;
+}
+
+/** How much of a transfer waits in a socket before its sender is held back. */
+export const BUFFER_BYTES = 256 * 1024;
+
+/** After this silence the kernel asks the other side whether it is there still. */
+export const KEEP_ALIVE_MS = 60_000;
+
+/** What every socket of the relay is: nothing waits for more, and one direction may end before the other. */
+export const SOCKET_OPTIONS = {
+  allowHalfOpen: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: KEEP_ALIVE_MS,
+  highWaterMark: BUFFER_BYTES,
+};
+
+/**
+ * Connects a client to the target and passes what either says, and that it has ended, to the other. An error on
+ * one side resets the other, so that nobody takes a part for the whole. `failed` gets the target's error.
+ */
+export function joinTo(
+  target: Address,
+  client: Socket,
+  lingerMs: number,
+  failed: (error: NodeJS.ErrnoException) => void,
+): Socket {
+  const server = connect({ ...target, ...SOCKET_OPTIONS });
+  const cut = () => {
+    reset(client);
+    reset(server);
+  };
+  client.on('error', cut);
+  server.on('error', (error) => {
+    cut();
+    failed(error);
+  });
+  client.pipe(server);
+  server.pipe(client);
+  // A server that has closed says the same as one that has only ended: a client must not hold it for ever.
+  client.once('finish', () => client.setTimeout(lingerMs, cut));
+  return server;
+}
+
+/** Ends a socket at once, where possible so that the other side sees an error. */
+export function reset(socket: Socket): void {
+  // Node cannot reset one that still connects or has an end to send.
+  if (socket.connecting || socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}

@@ -1,0 +1,260 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Refusal } from '../../../entrypoint/exit.ts';
+import { attempt, descriptors, everything, outcome, Stage, tryToConnect } from './stage.ts';
+
+let stage: Stage;
+beforeEach(() => {
+  stage = new Stage();
+});
+afterEach(() => stage.remove());
+
+const MB = 1024 * 1024;
+
+describe('the published port', () => {
+  test('refuses before the relay is opened, and again from the moment it is closed', async () => {
+    const port = await stage.freePort();
+    const relay = stage.relay(await stage.listen((socket) => socket.end('hello')), port);
+    expect(await tryToConnect(port)).toBe('ECONNREFUSED');
+    await relay.open();
+    expect(String(await everything(await stage.connect(port)))).toBe('hello');
+    relay.close();
+    expect(await tryToConnect(port)).toBe('ECONNREFUSED');
+    await relay.open();
+    expect(String(await everything(await stage.connect(port)))).toBe('hello');
+  });
+
+  test('is bound once, however often the relay is opened', async () => {
+    const { relay, port } = await stage.open((socket) => socket.end('hello'));
+    await Promise.all([relay.open(), relay.open()]);
+    relay.close();
+    relay.close();
+    expect(await tryToConnect(port)).toBe('ECONNREFUSED');
+  });
+
+  test('stays closed where the relay is closed while it opens', async () => {
+    const port = await stage.freePort();
+    const relay = stage.relay(await stage.listen((socket) => socket.end('hello')), port);
+    const opened = relay.open();
+    relay.close();
+    await opened;
+    expect(await tryToConnect(port)).toBe('ECONNREFUSED');
+    await relay.open();
+    expect(await tryToConnect(port)).toBe('connected');
+  });
+
+  test('taken by another: 78, and it can be opened once that one is gone', async () => {
+    const port = await stage.freePort();
+    const target = await stage.listen((socket) => socket.end('hello'));
+    const other = stage.relay(target, port);
+    await other.open();
+    const relay = stage.relay(target, port);
+    const refused = await relay.open().catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(Refusal);
+    expect(refused).toMatchObject({
+      code: 'port-taken',
+      exit: 78,
+      message: expect.stringContaining(`:${port}`),
+    });
+    other.close();
+    await relay.open();
+    expect(await tryToConnect(port)).toBe('connected');
+  });
+});
+
+describe('bytes', () => {
+  test('pass both ways at once, as they are', async () => {
+    const { port } = await stage.open((socket) => socket.pipe(socket));
+    const sent = randomBytes(100 * MB);
+    const client = await stage.connect(port);
+    client.end(sent);
+    expect((await everything(client)).equals(sent)).toBe(true);
+  });
+
+  test('pass one by one without waiting for more', async () => {
+    const { port } = await stage.open((socket) => socket.pipe(socket));
+    const client = await stage.connect(port);
+    for (const byte of randomBytes(200)) {
+      client.write(Buffer.of(byte));
+      const [answer] = await once(client, 'data');
+      expect(answer).toEqual(Buffer.of(byte));
+    }
+  });
+
+  test('of a target that has ended arrive whole, and the client may go on', async () => {
+    let heard = '';
+    const { port } = await stage.open((socket) => {
+      socket.end('all that I have');
+      void everything(socket).then((all) => {
+        heard = String(all);
+      });
+    });
+    const client = await stage.connect(port);
+    expect(String(await everything(client))).toBe('all that I have');
+    client.end('and this is mine');
+    await expect.poll(() => heard).toBe('and this is mine');
+  });
+
+  test('of a target arrive after the client has ended', async () => {
+    const { relay, port } = await stage.open((socket) => {
+      void everything(socket).then((all) => socket.end(`heard ${all}`));
+    });
+    const client = await stage.connect(port);
+    client.end('me');
+    expect(String(await everything(client))).toBe('heard me');
+    await expect.poll(() => relay.connections).toBe(0);
+  });
+});
+
+describe('a side that does not read', () => {
+  /** As much as a sender gets rid of while nobody reads at the other end, until it stands still. */
+  const standsStill = async (sender: Socket) => {
+    const block = Buffer.alloc(MB);
+    for (let sent = 0; sent < 512; sent++) {
+      if (!sender.write(block)) {
+        const drained = await Promise.race([once(sender, 'drain').then(() => true), still(sender)]);
+        if (!drained) return sent;
+      }
+    }
+    return Number.POSITIVE_INFINITY;
+  };
+  /** False once nothing has left a socket for two seconds. */
+  const still = (sender: Socket) =>
+    new Promise<boolean>((resolve) => {
+      sender.setTimeout(2000, () => resolve(false));
+    });
+
+  test('holds its sender back: a client that does not read', async () => {
+    const before = process.memoryUsage().arrayBuffers;
+    let sent: Promise<number> | undefined;
+    const { port } = await stage.open((socket) => {
+      sent = standsStill(socket);
+    });
+    await stage.connect(port);
+    await expect.poll(() => sent).toBeDefined();
+    expect(await sent).toBeLessThan(64);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * MB);
+  });
+
+  test('holds its sender back: a target that does not read', async () => {
+    const { port } = await stage.open((socket) => socket.pause());
+    expect(await standsStill(await stage.connect(port))).toBeLessThan(64);
+  });
+});
+
+describe('an end that is not orderly', () => {
+  test('a reset client resets the target', async () => {
+    let seen: Promise<string> | undefined;
+    const { relay, port } = await stage.open((socket) => {
+      seen = outcome(socket);
+      socket.write('hello');
+    });
+    const client = await stage.connect(port);
+    await once(client, 'data');
+    client.resetAndDestroy();
+    expect(await seen).toBe('ECONNRESET');
+    expect(relay.connections).toBe(0);
+  });
+
+  test('a reset target resets the client: a part is not taken for the whole', async () => {
+    const { relay, port } = await stage.open((socket) => {
+      socket.write('half of it', () => socket.resetAndDestroy());
+    });
+    expect(await attempt(port)).toBe('ECONNRESET');
+    await expect.poll(() => relay.connections).toBe(0);
+  });
+
+  test('a target that is not there resets the client', async () => {
+    const port = await stage.freePort();
+    const relay = stage.relay(await stage.freePort(), port);
+    await relay.open();
+    expect(await attempt(port)).toBe('ECONNRESET');
+    await expect.poll(() => relay.connections).toBe(0);
+    expect(stage.events).toEqual([]);
+  });
+
+  test('a client that keeps what the target has ended is let go after a while', async () => {
+    const { relay, port } = await stage.open((socket) => socket.end('done'), { lingerMs: 200 });
+    const client = await stage.connect(port);
+    expect(String(await everything(client))).toBe('done');
+    expect(relay.connections).toBe(1);
+    await expect.poll(() => relay.connections).toBe(0);
+  });
+});
+
+describe('closing', () => {
+  test('lets those that are connected go on', async () => {
+    const { relay, port } = await stage.open((socket) => socket.pipe(socket));
+    const client = await stage.connect(port);
+    client.write('a');
+    await once(client, 'data');
+    relay.close();
+    client.end('b');
+    expect(String(await everything(client))).toBe('b');
+    await expect.poll(() => relay.connections).toBe(0);
+  });
+
+  test('for good resets those that are connected, on both sides', async () => {
+    const seen: Promise<string>[] = [];
+    const { relay, port } = await stage.open((socket) => {
+      seen.push(outcome(socket));
+      socket.write('hello');
+    });
+    const clients = await Promise.all([stage.connect(port), stage.connect(port), stage.connect(port)]);
+    await Promise.all(clients.map((client) => once(client, 'data')));
+    const ends = clients.map(outcome);
+    relay.end();
+    expect(await Promise.all(ends)).toEqual(['ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
+    expect(await Promise.all(seen)).toEqual(['ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
+    await expect.poll(() => relay.connections).toBe(0);
+    expect(await tryToConnect(port)).toBe('ECONNREFUSED');
+  });
+
+  test('for good ends one whose end is still to be sent', async () => {
+    const { relay, port } = await stage.open((socket) => socket.end(Buffer.alloc(32 * MB)));
+    await stage.connect(port);
+    await expect.poll(() => relay.connections).toBe(1);
+    const before = descriptors();
+    relay.end();
+    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(descriptors).toBeLessThan(before);
+  });
+});
+
+describe('many connections', () => {
+  test('idle ones stay, and beyond the limit new ones are reset, which is said once', async () => {
+    const { relay, port } = await stage.open((socket) => socket.pipe(socket), { limit: 500 });
+    const clients = await Promise.all(Array.from({ length: 500 }, () => stage.connect(port)));
+    await expect.poll(() => relay.connections).toBe(500);
+    for (let more = 0; more < 3; more++) {
+      expect(await attempt(port)).toBe('ECONNRESET');
+    }
+    expect(stage.events).toEqual([expect.stringMatching(/^relay-full: .* beside 500: /)]);
+    for (const client of clients) client.end('x');
+    const all = await Promise.all(clients.map(everything));
+    expect(all.every((one) => String(one) === 'x')).toBe(true);
+    await expect.poll(() => relay.connections).toBe(0);
+    expect(String(await everything((await stage.connect(port)).end('again')))).toBe('again');
+  });
+
+  test('10,000 of them leave no descriptor behind, however they end', async () => {
+    const { relay, port } = await stage.open((socket) => {
+      socket.once('end', () => socket.end());
+      socket.once('data', (data) => (String(data) === 'r' ? socket.resetAndDestroy() : socket.end(data)));
+    });
+    const before = descriptors();
+    const ends = [
+      async () => everything((await stage.connect(port)).end('x')),
+      async () => outcome((await stage.connect(port)).end('r')),
+      async () => (await stage.connect(port)).resetAndDestroy(),
+      async () => (await stage.connect(port)).destroy(),
+    ];
+    for (let round = 0; round < 100; round++) {
+      await Promise.all(Array.from({ length: 100 }, (_, i) => ends[i % ends.length]?.()));
+    }
+    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(descriptors).toBeLessThanOrEqual(before);
+  });
+});
