@@ -61,12 +61,13 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     }
   };
   // However the entrypoint ends: it never leaves a server behind that nobody watches.
-  process.once('exit', () => signalGroup('SIGKILL'));
+  const onExit = () => signalGroup('SIGKILL');
+  process.once('exit', onExit);
   return {
     pid,
     alive: () => child.exitCode === null && child.signalCode === null,
     signal: signalGroup,
-    ended: end(child, output, () => signalGroup('SIGKILL')),
+    ended: end(child, output, () => signalGroup('SIGKILL')).finally(() => process.off('exit', onExit)),
   };
 }
 

@@ -6,20 +6,7 @@ import { missingFolders } from '../src/store/folder.ts';
 import { readRegular } from '../src/store/read-file.ts';
 import { replaceFile } from '../src/store/replace.ts';
 import { ContainerExit, Refusal } from './exit.ts';
-
-/** The states that this entrypoint passes through, in their order (container.md §3). */
-export type State =
-  | 'INIT'
-  | 'RESOLVE'
-  | 'PREFLIGHT'
-  | 'PROVISION'
-  | 'SPAWN'
-  | 'STARTING'
-  | 'VERIFY'
-  | 'READY'
-  | 'DEGRADED'
-  | 'STOPPING'
-  | 'EXIT';
+import { mayFollow, type State } from './states.ts';
 
 /** What health.json says (container.md §6). Nothing in it is a secret. */
 export interface HealthRecord {
@@ -43,6 +30,7 @@ export interface HealthRecord {
 export interface Transition {
   childPid?: number;
   checks?: Check[];
+  restarts?: number;
   reason?: string;
 }
 
@@ -128,9 +116,15 @@ export class Health {
     return this.#record.state;
   }
 
-  /** Goes to a state; `reason` is for people. */
-  enter(state: State, { childPid, checks, reason }: Transition = {}): void {
+  /** Whether ComfyUI was ready, and has not been ended since. */
+  get ready(): boolean {
+    return ['READY', 'DEGRADED', 'RELOADING'].includes(this.#record.state);
+  }
+
+  /** Goes to a state; `reason` is for people. Throws where the state may not follow: a fault of ours, never passed over. */
+  enter(state: State, { childPid, checks, restarts, reason }: Transition = {}): void {
     const { state: before, since } = this.#record;
+    if (!mayFollow(before, state)) throw new Error(`${state} does not follow ${before}`);
     this.#record = {
       ...this.#record,
       state,
@@ -138,6 +132,7 @@ export class Health {
       ready: state === 'READY',
       since: state === before ? since : this.#now().toISOString(),
       childPid: childPid ?? this.#record.childPid,
+      restarts: restarts ?? this.#record.restarts,
       checks: checks ?? this.#record.checks,
       reason: reason ?? null,
     };

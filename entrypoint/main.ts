@@ -8,8 +8,8 @@ import { checkHealth, chooseRunFolder, Health } from './health.ts';
 import { createLog, type Log } from './log.ts';
 import { run } from './run.ts';
 import { lineAware } from './screen.ts';
-import { readSettings, secretsIn } from './settings.ts';
-import { Stopper } from './stop.ts';
+import { secretsIn } from './settings.ts';
+import { Signals } from './signals.ts';
 
 declare const __VERSION__: string;
 
@@ -77,30 +77,24 @@ async function runFromEnvironment(command: string[]): Promise<number> {
   let health: Health | undefined;
   try {
     const self = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-    const settings = readSettings(env, self);
-    const { credential } = settings;
-    redactor.add(
-      ...[credential.password, credential.bearer, credential.secretKey].filter((it) => it !== undefined),
-    );
-    const folder = chooseRunFolder(text(env, 'RUN_DIR'));
-    health = new Health(folder, systemClock.now, (message) => log.warning('health', message));
-    log.info('start', `comfyui-auth ${__VERSION__}, health in ${folder}`, {
+    const runFolder = chooseRunFolder(text(env, 'RUN_DIR'));
+    health = new Health(runFolder, systemClock.now, (message) => log.warning('health', message));
+    log.info('start', `comfyui-auth ${__VERSION__}, health in ${runFolder}`, {
       version: __VERSION__,
-      runDir: folder,
+      runDir: runFolder,
     });
-    const stopper = new Stopper(settings.stopGraceMs);
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-      process.on(signal, () => stopper.receive(signal));
-    }
-    const code = await run(settings, command, {
+    const signals = new Signals();
+    signals.listen((signal) => log.info('signal-ignored', `${signal} asks for nothing here`));
+    const code = await run(command, {
       env,
       self,
+      runFolder,
       process: nodeProcess,
       clock: systemClock,
       redactor,
       stdout: screen.stream,
       stderr: lineAware(stderr).stream,
-      stopper,
+      signals,
       health,
       log,
     });

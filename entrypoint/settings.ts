@@ -1,9 +1,12 @@
 import { isAbsolute } from 'node:path';
 import { ALIASES } from '../src/model/credential.ts';
+import { parseDuration, parseSpan } from '../src/model/duration.ts';
 import type { Owner } from '../src/model/layout.ts';
 import { Secret } from '../src/model/secret.ts';
+import type { Redactor } from '../src/platform/redact.ts';
 import { duration, flag, oneOf, text, textOrFile, wholeNumber } from './environment.ts';
 import { Refusal } from './exit.ts';
+import type { RestartPolicy } from './restarts.ts';
 import { shellWords } from './shell-words.ts';
 
 /** The parts of the credential as the operator handed them in; none has been judged yet. */
@@ -32,7 +35,14 @@ export interface Settings {
   verifyTimeoutMs: number;
   /** How often the cheap part of the proof is repeated. */
   verifyIntervalMs: number;
+  /** How long one request of the proof may take; absent: as the proof has it. */
+  tryMs?: number;
   stopGraceMs: number;
+  restarts: RestartPolicy;
+  /** `relay`: the published port is open only while ComfyUI is proven. */
+  expose: 'direct' | 'relay';
+  /** ComfyUI's log is to say more. */
+  verbose: boolean;
   credential: GivenCredential;
   /** What was set and has no effect, in words for the log. */
   notices: string[];
@@ -62,8 +72,18 @@ export function secretsIn(env: NodeJS.ProcessEnv): Secret[] {
   return names.flatMap((name) => (text(env, name) === undefined ? [] : [new Secret(env[name] ?? '')]));
 }
 
-/** Reads the whole environment once. Throws a `Refusal` (78) that names the variable and the remedy. */
-export function readSettings(env: NodeJS.ProcessEnv, self: Owner | undefined): Settings {
+/** Where settings come from, and who is told of the secrets among them before anything else happens. */
+interface SettingsPorts {
+  env: NodeJS.ProcessEnv;
+  self: Owner;
+  redactor: Redactor;
+}
+
+/**
+ * Reads the whole environment, and the files that it names. Throws a `Refusal` (78) that names the variable and the
+ * remedy.
+ */
+export function readSettings({ env, self, redactor }: SettingsPorts): Settings {
   const comfyuiDir = text(env, 'COMFYUI_DIR') ?? '/workspace/ComfyUI';
   if (!isAbsolute(comfyuiDir)) {
     throw refused('COMFYUI_DIR is no absolute path', 'set COMFYUI_DIR to the folder of ComfyUI’s main.py');
@@ -72,6 +92,8 @@ export function readSettings(env: NodeJS.ProcessEnv, self: Owner | undefined): S
   const user = readUser(env, self);
   const corsOrigin = readOrigin(env);
   oneOf(env, 'LOG_FORMAT', ['text', 'json']);
+  const credential = readCredential(env);
+  redactor.add(...secretsOf(credential));
   return {
     comfyuiDir,
     ...(python !== undefined && { python }),
@@ -83,11 +105,18 @@ export function readSettings(env: NodeJS.ProcessEnv, self: Owner | undefined): S
     ...(corsOrigin !== undefined && { corsOrigin }),
     verifyTimeoutMs: duration(env, 'VERIFY_TIMEOUT', 900_000, { minMs: 1000, maxMs: 86_400_000 }),
     verifyIntervalMs: duration(env, 'VERIFY_INTERVAL', 30_000, { minMs: 1000, maxMs: 30_000 }),
+    ...readTryMs(env),
     stopGraceMs: duration(env, 'STOP_GRACE', 8000, { minMs: 0, maxMs: 3_600_000 }),
-    credential: readCredential(env),
+    restarts: readRestarts(env),
+    expose: oneOf(env, 'EXPOSE_MODE', ['direct', 'relay']),
+    verbose: flag(env, 'VERBOSE_LOGGING', false),
+    credential,
     notices: notices(env),
   };
 }
+
+const secretsOf = ({ password, bearer, secretKey }: GivenCredential): Secret[] =>
+  [password, bearer, secretKey].filter((it) => it !== undefined);
 
 const refused = (message: string, remedy: string) =>
   new Refusal({ code: 'setting-invalid', message, remedy });
@@ -154,17 +183,53 @@ function readCredential(env: NodeJS.ProcessEnv): GivenCredential {
   };
 }
 
+/** Of the old deployment: how many seconds a request may take. The proof has a bound of its own where it is unset. */
+function readTryMs(env: NodeJS.ProcessEnv): { tryMs?: number } {
+  if (text(env, 'API_TIMEOUT') === undefined) return {};
+  return { tryMs: duration(env, 'API_TIMEOUT', 5000, { minMs: 1000, maxMs: 120_000 }) };
+}
+
+/** `RESTART_BUDGET=5 in 10m` and `RESTART_BACKOFF=1s..30s`, each also by its first part alone. */
+function readRestarts(env: NodeJS.ProcessEnv): RestartPolicy {
+  const [, most = '', window = '10m'] =
+    /^(\d{1,6})(?:\s+in\s+(\S+))?$/.exec(words(env, 'RESTART_BUDGET', '5')) ?? [];
+  const windowMs = parseDuration(window);
+  if (most === '' || windowMs === undefined) {
+    throw refused(
+      'RESTART_BUDGET is no number of restarts in a time',
+      'write it like `5 in 10m`, or 0 for none',
+    );
+  }
+  const [first = '', longest] = words(env, 'RESTART_BACKOFF', '1s..30s').split('..');
+  const firstMs = parseSpan(first);
+  const longestMs = longest === undefined ? Math.max(30_000, firstMs ?? 0) : parseSpan(longest);
+  if (firstMs === undefined || longestMs === undefined || firstMs > longestMs || longestMs > 3_600_000) {
+    throw refused(
+      'RESTART_BACKOFF is no pause, or none that grows to another of at most an hour',
+      'write it like `1s..30s`: the first pause, and the longest',
+    );
+  }
+  return { most: Number(most), windowMs, firstMs, longestMs };
+}
+
+const words = (env: NodeJS.ProcessEnv, name: string, otherwise: string) =>
+  text(env, name)?.trim() ?? otherwise;
+
+/** Of the old deployment: what bears these names limits logins and sessions, which nothing does here. */
+const WITHOUT_EFFECT = ['MAX_LOGIN_ATTEMPTS', 'SESSION_EXPIRE_HOURS'];
+
 /** What an operator may believe to have set. A request that would lessen the protection is refused instead. */
 function notices(env: NodeJS.ProcessEnv): string[] {
-  oneOf(env, 'EXPOSE_MODE', ['direct']);
   const found: string[] = [];
   if (flag(env, 'CORS_ENABLED', false)) {
     found.push(
       'CORS_ENABLED has no effect: name the one origin that may call ComfyUI in COMFYUI_CORS_ORIGIN',
     );
   }
-  for (const name of ['RESTART_BUDGET', 'RESTART_BACKOFF']) {
-    if (text(env, name) !== undefined) found.push(`${name} is not read: ComfyUI is not restarted here`);
+  for (const name of WITHOUT_EFFECT) {
+    if (text(env, name) !== undefined) {
+      found.push(`${name} is not read: ComfyUI-Login limits neither logins nor sessions`);
+    }
   }
   for (const [alias, part] of Object.entries(ALIASES)) {
     const name = NAMES[part];

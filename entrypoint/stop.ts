@@ -1,48 +1,53 @@
+import type { Clock } from '../src/platform/clock.ts';
 import type { Child } from './child.ts';
+import { type DrainTarget, drain } from './drain.ts';
+import type { Exposure } from './exposure.ts';
+import type { Health } from './health.ts';
+import type { Log } from './log.ts';
 
-export type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
+/** ComfyUI ends within 1.6 s of SIGINT (container.md §2): so much of the grace is kept for that. */
+const END_MS = 4000;
 
-/** Says that the container was asked to stop: the way out of whatever is being waited for. */
-export class StopAsked extends Error {}
+export interface StopOptions {
+  /** From now to SIGKILL. */
+  graceMs: number;
+  /** Ends the child at once. */
+  force: AbortSignal;
+  /** Why, for health.json. */
+  reason: string;
+  /** Absent where there is nothing that could be waited for: ComfyUI was not serving. */
+  draining: DrainTarget | undefined;
+  expose: Exposure;
+  clock: Clock;
+  health: Health;
+  log: Log;
+}
 
 /**
- * Turns what ends a container into what ComfyUI understands (container.md §2): it stops cleanly at SIGINT alone.
- * A second SIGTERM, or the end of the grace, kills.
+ * Ends a child as ComfyUI understands it: no new connections, its queue to its end, SIGINT, and SIGKILL after the
+ * grace (container.md §2). Gives its exit code.
  */
-export class Stopper {
-  readonly #asked = new AbortController();
-  readonly #graceMs: number;
-  #child: Child | undefined;
-
-  constructor(graceMs: number) {
-    this.#graceMs = graceMs;
-  }
-
-  /** Aborted, with a `StopAsked`, at the first signal. */
-  get asked(): AbortSignal {
-    return this.#asked.signal;
-  }
-
-  /** From now on this child is what is to be stopped. */
-  attach(child: Child): void {
-    this.#child = child;
-    if (this.asked.aborted) this.stop();
-  }
-
-  /** A signal came from outside. */
-  receive(signal: StopSignal): void {
-    const again = this.asked.aborted;
-    this.#asked.abort(new StopAsked(`stopped by ${signal}`));
-    if (again && signal === 'SIGTERM') this.#child?.signal('SIGKILL');
-    else this.stop();
-  }
-
-  /** Asks the child to end, and kills it after the grace. */
-  stop(): void {
-    const child = this.#child;
-    if (child === undefined) return;
+export async function stopChild(child: Child, options: StopOptions): Promise<number> {
+  const { graceMs, force, reason, draining, expose, clock, health, log } = options;
+  const started = clock.monotonicMs();
+  const kill = () => child.signal('SIGKILL');
+  force.addEventListener('abort', kill);
+  const timer = setTimeout(kill, graceMs);
+  const waiting = new AbortController();
+  const ended = child.ended.finally(() => waiting.abort());
+  try {
+    if (force.aborted) kill();
+    if (draining !== undefined) {
+      health.enter('DRAINING', { reason });
+      expose.close();
+      const untilMs = started + Math.max(0, graceMs - END_MS);
+      await drain(draining, { untilMs, signal: waiting.signal, clock, log });
+    }
+    health.enter('STOPPING', { reason });
     child.signal('SIGINT');
-    const timer = setTimeout(() => child.signal('SIGKILL'), this.#graceMs);
-    child.ended.finally(() => clearTimeout(timer));
+    return await ended;
+  } finally {
+    clearTimeout(timer);
+    force.removeEventListener('abort', kill);
   }
 }

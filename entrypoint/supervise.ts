@@ -1,128 +1,100 @@
+import type { Clock } from '../src/platform/clock.ts';
 import type { ProbeReport } from '../src/probe/check.ts';
-import { checkOnce, type GateProgress, type ProbeTarget, prove } from '../src/probe/gate.ts';
 import type { Child } from './child.ts';
+import type { DrainTarget } from './drain.ts';
+import type { Exposure } from './exposure.ts';
 import type { Health } from './health.ts';
 import type { Log } from './log.ts';
-import type { Stopper } from './stop.ts';
-import { endedUnproven, messageOf, refusalOf } from './verdict.ts';
-
-/** Good rounds in a row that make the proof (reliability.md §3). */
-const ROUNDS = 3;
-
-/** An open server must not answer for long: the pause between two tries stays far below 300 ms. */
-const MAX_PAUSE_MS = 50;
-
-/** How often a start that takes long says that it is still going on. */
-const PROGRESS_MS = 10_000;
-
-/** A proof that no longer holds is tried again sooner. */
-const DEGRADED_INTERVAL_MS = 5000;
+import type { Signals } from './signals.ts';
+import { stopChild } from './stop.ts';
+import { refusalOf } from './verdict.ts';
+import type { Objection } from './watch.ts';
 
 export interface Supervision {
   child: Child;
-  target: Omit<ProbeTarget, 'signal'>;
-  /** The deadline for the proof. */
-  timeoutMs: number;
-  /** How often the cheap part of the proof is repeated afterwards. */
-  intervalMs: number;
-  stopper: Stopper;
+  /** Resolves with what is to be said against the child; rejects where its signal is aborted. */
+  watch(over: AbortSignal): Promise<Objection>;
+  /** Who is asked what is left to do before a stop. */
+  draining: DrainTarget;
+  /** From a stop to SIGKILL. */
+  graceMs: number;
+  expose: Exposure;
+  signals: Signals;
   health: Health;
   log: Log;
+  clock: Clock;
+}
+
+/** How a child came to its end. */
+export interface ChildEnd {
+  /** `reloaded`: ended by us, for another credential. `ended`: by itself, or because the container was asked to stop. */
+  how: 'reloaded' | 'ended';
+  code: number;
+  /** Whether it was ready when it came to its end. */
+  ready: boolean;
 }
 
 /**
- * Watches a child from its start to its end: proves that it is protected, says `ready`, proves it again and
- * again, and kills it where it is open. Gives the child's exit code; throws a `Refusal` (69, 76, 78) where it
- * was stopped for a reason of ours, or ended well before it was proven, which is no success (69).
+ * Watches a child from its start to its end, and ends it where there is an objection, or the container is asked to
+ * stop. Throws a `Refusal` (69, 76, 78) where it must not go on. In no case it is left running.
  */
-export async function supervise(supervision: Supervision): Promise<number> {
-  const { child, stopper, health, log } = supervision;
+export async function supervise(supervision: Supervision): Promise<ChildEnd> {
+  const { child, signals, expose, health } = supervision;
   const over = new AbortController();
   const ended = child.ended.finally(() => over.abort());
   const onStop = () => over.abort();
-  stopper.asked.addEventListener('abort', onStop);
-  if (stopper.asked.aborted) onStop();
-
-  const verdict = await protect(supervision, over.signal);
-  if (verdict !== undefined && (verdict.status === 'open' || child.alive())) {
-    // First of all: each further moment is one in which anybody can use an open server.
-    if (verdict.status === 'open') child.signal('SIGKILL');
-    else stopper.stop();
-    const refusal = refusalOf(verdict, supervision.target.url);
-    health.enter('STOPPING', { reason: refusal.message, checks: verdict.checks });
-    await ended;
-    throw refusal;
+  signals.stop.addEventListener('abort', onStop);
+  if (signals.stop.aborted) onStop();
+  try {
+    const objection = await objectionOf(supervision, over.signal);
+    const { ready } = health;
+    if (objection === 'reload') return { how: 'reloaded', code: await stopServing(supervision), ready };
+    if (objection !== undefined && (objection.status === 'open' || child.alive())) {
+      return await giveUp(supervision, objection);
+    }
+    const code = child.alive() && signals.stop.aborted ? await stopServing(supervision) : await ended;
+    return { how: 'ended', code, ready };
+  } catch (error) {
+    if (child.alive()) await end(supervision, 'it cannot be watched');
+    throw error;
+  } finally {
+    signals.stop.removeEventListener('abort', onStop);
+    expose.end();
   }
-  if (stopper.asked.aborted) {
-    health.enter('STOPPING', { reason: 'asked to stop' });
-    log.info('stopping', 'asked ComfyUI to stop');
-  }
-  const proved = health.state === 'READY' || health.state === 'DEGRADED';
-  const code = await ended;
-  if (code === 0 && !proved && !stopper.asked.aborted) throw endedUnproven();
-  return code;
 }
 
-/** The report for which the child must not go on; undefined where it has ended or is to be stopped. */
-async function protect(supervision: Supervision, over: AbortSignal): Promise<ProbeReport | undefined> {
+async function objectionOf({ watch }: Supervision, over: AbortSignal): Promise<Objection | undefined> {
   try {
-    return (await proveStart(supervision, over)) ?? (await keepProving(supervision, over));
+    return await watch(over);
   } catch (error) {
     if (over.aborted) return undefined;
     throw error;
   }
 }
 
-async function proveStart(supervision: Supervision, over: AbortSignal): Promise<ProbeReport | undefined> {
-  const { child, target, timeoutMs, health, log } = supervision;
-  const report = await prove({
-    ...target,
-    rounds: ROUNDS,
-    timeoutMs,
-    maxPauseMs: MAX_PAUSE_MS,
-    signal: over,
-    identity: () => (child.alive() ? String(child.pid) : undefined),
-    onProgress: tellProgress(supervision),
-  });
-  if (report.status !== 'proved') return report;
-  health.enter('READY', { checks: report.checks });
-  const readyAfterMs = Math.round(report.readyAfterMs ?? 0);
-  log.info('ready', `protected and answering at ${target.url}, proven after ${readyAfterMs / 1000} s`, {
-    url: target.url,
-    readyAfterMs,
-  });
-  for (const found of report.findings) log.warning(found.code, messageOf(found, target.url));
-  return undefined;
-}
-
-/** Goes from STARTING to VERIFY at the first good round, and says every ten seconds how long it has been. */
-function tellProgress({ health, log, target }: Supervision): (progress: GateProgress) => void {
-  let nextMs = PROGRESS_MS;
-  return ({ elapsedMs, state }) => {
-    if (state === 'proved' && health.state === 'STARTING') health.enter('VERIFY');
-    if (state !== 'proved' && health.state === 'VERIFY') health.enter('STARTING');
-    if (elapsedMs < nextMs) return;
-    nextMs = elapsedMs + PROGRESS_MS;
-    log.info('starting', `waiting for ${target.url}: ${state} after ${Math.round(elapsedMs / 1000)} s`);
-  };
-}
-
-/** The cheap part of the proof, for as long as the child lives. Gives the report that finds it open. */
-async function keepProving(supervision: Supervision, over: AbortSignal): Promise<ProbeReport | undefined> {
-  const { target, intervalMs, health, log } = supervision;
-  for (;;) {
-    const degraded = health.state === 'DEGRADED';
-    await target.clock.wait(degraded ? Math.min(DEGRADED_INTERVAL_MS, intervalMs) : intervalMs, over);
-    const report = await checkOnce({ ...target, signal: over });
-    const { status, checks } = report;
-    if (status === 'open') return report;
-    if (status === 'proved') {
-      health.enter('READY', { checks });
-      if (degraded) log.info('recovered', 'the proof holds again');
-    } else {
-      const reason = `the proof cannot be repeated: ${report.findings.map((found) => messageOf(found, target.url)).join('; ')}`;
-      health.enter('DEGRADED', { checks, reason });
-      if (!degraded) log.warning('degraded', reason);
-    }
+/** What must not go on is ended, an open server first of all at once: each further moment anybody can use it. */
+async function giveUp(supervision: Supervision, report: ProbeReport): Promise<never> {
+  const { child, draining, expose, health } = supervision;
+  const open = report.status === 'open';
+  if (open) {
+    child.signal('SIGKILL');
+    expose.end();
   }
+  const refusal = refusalOf(report, draining.url);
+  health.enter('STOPPING', { reason: refusal.message, checks: report.checks });
+  if (open) await child.ended;
+  else await end(supervision, refusal.message);
+  throw refusal;
 }
+
+/** Ends a child that is well, in order. */
+async function stopServing(supervision: Supervision): Promise<number> {
+  const { signals, health, log, draining } = supervision;
+  const asked = signals.stop.aborted;
+  log.info('stopping', asked ? 'asked ComfyUI to stop' : 'ending ComfyUI: it gets another credential');
+  const reason = asked ? 'asked to stop' : 'restarted for another credential';
+  return end(supervision, reason, health.ready ? draining : undefined);
+}
+
+const end = (supervision: Supervision, reason: string, draining?: DrainTarget): Promise<number> =>
+  stopChild(supervision.child, { ...supervision, force: supervision.signals.force, reason, draining });

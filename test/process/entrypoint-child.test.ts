@@ -122,10 +122,11 @@ describe('how the child ends is how the container ends', () => {
   });
 
   test('after the proof as well', async () => {
-    const running = deployment.start(['run']);
+    const running = deployment.start(['run'], { RESTART_BUDGET: '0' });
     await running.said(/^ready/m);
     process.kill(deployment.health().childPid ?? 0, 'SIGKILL');
     expect(await running.ended).toBe(137);
+    expect(running.output).toMatch(/^restart-budget: ComfyUI ended with 137, and RESTART_BUDGET is spent/m);
     expect(deployment.health()).toMatchObject({ state: 'EXIT', ready: false });
   });
 });
@@ -133,7 +134,7 @@ describe('how the child ends is how the container ends', () => {
 const STUBBORN = 'trap "echo interrupted" INT; trap "" TERM; echo armed; while :; do sleep 0.05; done';
 
 describe('signals', () => {
-  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s stops ComfyUI cleanly', async (signal) => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGQUIT'] as const)('%s stops ComfyUI cleanly', async (signal) => {
     const running = deployment.start(['run']);
     await running.said(/^ready/m);
     expect(await running.stop(signal)).toBe(0);

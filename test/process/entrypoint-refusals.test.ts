@@ -63,7 +63,12 @@ describe('a setting that cannot be meant is refused (78), by its name and with a
     ['any origin', { COMFYUI_CORS_ORIGIN: '*' }, /COMFYUI_CORS_ORIGIN is not one origin/],
     ['an origin with a path', { COMFYUI_CORS_ORIGIN: 'https://ui.example/x' }, /COMFYUI_CORS_ORIGIN/],
     ['a group alone', { COMFYUI_GID: '1000' }, /COMFYUI_GID is set without COMFYUI_UID/],
-    ['a relay', { EXPOSE_MODE: 'relay' }, /EXPOSE_MODE is none of direct/],
+    ['a way out that is none', { EXPOSE_MODE: 'tunnel' }, /EXPOSE_MODE is none of direct, relay/],
+    ['a budget in words', { RESTART_BUDGET: 'many' }, /RESTART_BUDGET is no number of restarts/],
+    ['a budget in no time', { RESTART_BUDGET: '5 in a while' }, /RESTART_BUDGET is no number of restarts/],
+    ['a pause that shrinks', { RESTART_BACKOFF: '30s..1s' }, /RESTART_BACKOFF is no pause/],
+    ['a time for a request that is none', { API_TIMEOUT: '0' }, /API_TIMEOUT is no span of time/],
+    ['a word for a switch', { VERBOSE_LOGGING: 'loud' }, /VERBOSE_LOGGING is neither true nor false/],
     [
       'a missing secret file',
       { COMFYUI_PASSWORD_FILE: '/nowhere/pw' },
@@ -90,11 +95,11 @@ describe('a setting that cannot be meant is refused (78), by its name and with a
   });
 
   test('what has no effect is named, and nothing more', async () => {
-    const env = { CORS_ENABLED: 'true', RESTART_BUDGET: '3', COMFYUI_ARGS: '--cpu' };
+    const env = { CORS_ENABLED: 'true', MAX_LOGIN_ATTEMPTS: '3', COMFYUI_ARGS: '--cpu' };
     const { code, output } = await deployment.end(['run', '--', 'true'], env);
     expect(code).toBe(UNPROVEN);
     expect(output).toMatch(/warning: CORS_ENABLED has no effect/);
-    expect(output).toMatch(/warning: RESTART_BUDGET is not read/);
+    expect(output).toMatch(/warning: MAX_LOGIN_ATTEMPTS is not read/);
     expect(output).toMatch(/warning: COMFYUI_ARGS is not used/);
   });
 });

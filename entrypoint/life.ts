@@ -1,0 +1,141 @@
+import type { Credential } from '../src/model/credential.ts';
+import { startChild } from './child.ts';
+import { decideCredential } from './credential.ts';
+import { asRefusal } from './exit.ts';
+import { createRelay } from './expose/relay.ts';
+import { direct, type Exposure } from './exposure.ts';
+import { outOfMemoryKills } from './out-of-memory.ts';
+import { loginFiles, readDeployed } from './password-file.ts';
+import type { Plan } from './plan.ts';
+import type { Ports } from './ports.ts';
+import { ownerOf, type Prepared, prepare } from './prepare.ts';
+import type { RebootMarker } from './reboot.ts';
+import { readSettings } from './settings.ts';
+import { type ChildEnd, supervise } from './supervise.ts';
+import { type Objection, watch } from './watch.ts';
+import { watchOpen } from './watch-open.ts';
+
+/** The outside world of one life of ComfyUI. */
+export interface LifePorts extends Ports {
+  reboot: RebootMarker;
+}
+
+/** How one life of ComfyUI came to its end. */
+export interface LifeEnd {
+  /** `rebooted`: ComfyUI-Manager asked for another start. */
+  how: ChildEnd['how'] | 'rebooted';
+  code: number;
+  /** Whether it was ready when it came to its end. */
+  ready: boolean;
+  /** In words for the log. */
+  why: string;
+}
+
+const KILLED = 137;
+
+/** Prepares, starts and watches ComfyUI once, from RESOLVE to its end. Throws a `Refusal` where it must not go on. */
+export async function live(plan: Plan, ports: LifePorts): Promise<LifeEnd> {
+  const prepared = await prepare(plan, ports);
+  const killsBefore = outOfMemoryKills();
+  const end = await serve(plan, prepared, ports);
+  const { how, code, ready } = end;
+  if (how === 'ended' && code === 0 && ports.reboot.isSet) {
+    return { how: 'rebooted', code, ready, why: 'ComfyUI-Manager asked for a restart' };
+  }
+  if (how === 'reloaded') return { how, code, ready, why: 'the credential changed' };
+  const kills = outOfMemoryKills();
+  if (code === KILLED && kills !== undefined && kills > (killsBefore ?? 0)) {
+    const why = 'ComfyUI was killed because the container’s memory ran out';
+    ports.log.error('out-of-memory', `${why}: give it more (mem_limit), or load smaller models`);
+    return { how, code, ready, why };
+  }
+  return { how, code, ready, why: `ComfyUI ended with ${code}` };
+}
+
+async function serve(plan: Plan, prepared: Prepared, ports: LifePorts): Promise<ChildEnd> {
+  const { settings, command, url, python } = plan;
+  const { health, log, signals, clock, redactor, stdout, stderr } = ports;
+  signals.stop.throwIfAborted();
+  health.enter('SPAWN');
+  const marker = ports.reboot.prepare(ownerOf(settings, ports.self));
+  const child = await startChild({
+    command,
+    cwd: settings.comfyuiDir,
+    env: { ...python.env, ...prepared.env, ...marker },
+    redactor,
+    stdout,
+    stderr,
+    ...(settings.user !== undefined && { user: settings.user }),
+  });
+  health.enter('STARTING', { childPid: child.pid });
+  log.info('starting', `${command[0]} is process ${child.pid}; waiting for ${url}`, {
+    childPid: child.pid,
+    url,
+  });
+  const expose = exposureOf(plan, ports);
+  const { origin, bearer } = { origin: originOf(plan), bearer: prepared.credential?.bearer };
+  return supervise({
+    child,
+    watch: watcherOf(plan, prepared, { child, expose }, ports),
+    draining: { url, ...(origin !== undefined && { origin }), ...(bearer !== undefined && { bearer }) },
+    graceMs: settings.stopGraceMs,
+    expose,
+    signals,
+    health,
+    log,
+    clock,
+  });
+}
+
+function exposureOf({ settings, args }: Plan, { log }: LifePorts): Exposure {
+  if (settings.expose === 'direct') return direct;
+  const { host, port } = args;
+  return createRelay({ listen: { host: '0.0.0.0', port: settings.port }, target: { host, port }, log });
+}
+
+/** With a `*` any origin will do, with none as well. */
+const originOf = ({ args }: Plan): string | undefined =>
+  args.corsOrigin === '*' ? undefined : args.corsOrigin;
+
+type Parts = Pick<Parameters<typeof watch>[0], 'child' | 'expose'>;
+
+function watcherOf(
+  plan: Plan,
+  { credential }: Prepared,
+  parts: Parts,
+  ports: LifePorts,
+): (over: AbortSignal) => Promise<Objection> {
+  const { settings, url } = plan;
+  if (credential === undefined) return (over) => watchOpen(plan, { ...ports, ...parts }, over);
+  const origin = originOf(plan);
+  const target = {
+    url,
+    credential,
+    guestModeAllowed: settings.guests,
+    clock: ports.clock,
+    ...(origin !== undefined && { origin }),
+    ...(settings.tryMs !== undefined && { tryMs: settings.tryMs }),
+  };
+  const { verifyTimeoutMs: timeoutMs, verifyIntervalMs: intervalMs } = settings;
+  const reload = () => isChanged(credential, ports);
+  return (over) => watch({ ...ports, ...parts, target, timeoutMs, intervalMs, reload }, over);
+}
+
+/** Whether what is handed in now is another credential. One that cannot be used is said, and changes nothing. */
+function isChanged(now: Credential, ports: LifePorts): boolean {
+  const { log } = ports;
+  try {
+    const { comfyuiDir, credential: given } = readSettings(ports);
+    const { credential } = decideCredential(given, readDeployed(loginFiles(comfyuiDir)));
+    const same = credential.bearer.equals(now.bearer) && credential.username === now.username;
+    if (same) log.info('reloaded', 'the credential is the same: nothing is to be done');
+    return !same;
+  } catch (error) {
+    const { message, remedy, code } = asRefusal(error);
+    log.error('reload-refused', `${message}; the credential stays as it was. Remedy: ${remedy}`, {
+      code,
+      remedy,
+    });
+    return false;
+  }
+}

@@ -1,0 +1,134 @@
+import type { Clock } from '../src/platform/clock.ts';
+import type { ProbeReport } from '../src/probe/check.ts';
+import { checkOnce, type GateProgress, type ProbeTarget, prove } from '../src/probe/gate.ts';
+import type { Child } from './child.ts';
+import type { Exposure } from './exposure.ts';
+import type { Health } from './health.ts';
+import type { Log } from './log.ts';
+import type { Signals } from './signals.ts';
+import { messageOf } from './verdict.ts';
+
+/** Good rounds in a row that make the proof (reliability.md §3). */
+const ROUNDS = 3;
+
+/** An open server must not answer for long: the pause between two tries stays far below 300 ms. */
+const MAX_PAUSE_MS = 50;
+
+/** How often a start that takes long says that it is still going on. */
+const PROGRESS_MS = 10_000;
+
+/** A proof that no longer holds is tried again sooner. */
+const DEGRADED_INTERVAL_MS = 5000;
+
+/** A child, and all that watching it takes. */
+export interface Watching {
+  child: Child;
+  target: Omit<ProbeTarget, 'signal'>;
+  /** The deadline for the proof. */
+  timeoutMs: number;
+  /** How often the cheap part of the proof is repeated afterwards. */
+  intervalMs: number;
+  /** Reads the credential again; gives whether it is another one, which ComfyUI takes only by a restart. */
+  reload(): boolean;
+  expose: Exposure;
+  signals: Signals;
+  health: Health;
+  log: Log;
+}
+
+/** Why a child must not go on as it is: it was found open or of no use, or it is to get another credential. */
+export type Objection = ProbeReport | 'reload';
+
+/**
+ * Proves that a child is protected, says `ready`, and proves it again and again. Resolves only with an objection;
+ * rejects where `over` is aborted.
+ */
+export const watch = async (watching: Watching, over: AbortSignal): Promise<Objection> =>
+  (await proveStart(watching, over)) ?? (await keepProving(watching, over));
+
+async function proveStart(watching: Watching, over: AbortSignal): Promise<ProbeReport | undefined> {
+  const { child, target, timeoutMs, expose, health, log } = watching;
+  const report = await prove({
+    ...target,
+    rounds: ROUNDS,
+    timeoutMs,
+    maxPauseMs: MAX_PAUSE_MS,
+    signal: over,
+    identity: () => (child.alive() ? String(child.pid) : undefined),
+    onProgress: tellProgress(watching),
+  });
+  if (report.status !== 'proved') return report;
+  await expose.open();
+  health.enter('READY', { checks: report.checks });
+  const readyAfterMs = Math.round(report.readyAfterMs ?? 0);
+  log.info('ready', `protected and answering at ${target.url}, proven after ${readyAfterMs / 1000} s`, {
+    url: target.url,
+    readyAfterMs,
+  });
+  for (const found of report.findings) log.warning(found.code, messageOf(found, target.url));
+  return undefined;
+}
+
+/** Goes from STARTING to VERIFY at the first good round, and says every ten seconds how long it has been. */
+function tellProgress({ health, log, target }: Watching): (progress: GateProgress) => void {
+  let nextMs = PROGRESS_MS;
+  return ({ elapsedMs, state }) => {
+    if (state === 'proved' && health.state === 'STARTING') health.enter('VERIFY');
+    if (state !== 'proved' && health.state === 'VERIFY') health.enter('STARTING');
+    if (elapsedMs < nextMs) return;
+    nextMs = elapsedMs + PROGRESS_MS;
+    log.info('starting', `waiting for ${target.url}: ${state} after ${Math.round(elapsedMs / 1000)} s`);
+  };
+}
+
+/** The cheap part of the proof, for as long as the child lives. Gives the report that finds it open. */
+async function keepProving(watching: Watching, over: AbortSignal): Promise<Objection> {
+  const { target, intervalMs, signals, health, log } = watching;
+  for (;;) {
+    const degraded = health.state === 'DEGRADED';
+    await reloadOr(
+      target.clock,
+      degraded ? Math.min(DEGRADED_INTERVAL_MS, intervalMs) : intervalMs,
+      signals,
+      over,
+    );
+    if (signals.takeReload()) {
+      if (reloads(watching)) return 'reload';
+      continue;
+    }
+    const report = await checkOnce({ ...target, signal: over });
+    const { status, checks } = report;
+    if (status === 'open') return report;
+    if (status === 'proved') {
+      health.enter('READY', { checks });
+      if (degraded) log.info('recovered', 'the proof holds again');
+    } else {
+      const reason = `the proof cannot be repeated: ${report.findings.map((found) => messageOf(found, target.url)).join('; ')}`;
+      health.enter('DEGRADED', { checks, reason });
+      if (!degraded) log.warning('degraded', reason);
+    }
+  }
+}
+
+/** Waits for a time, or until a reload is asked for. */
+async function reloadOr(clock: Clock, ms: number, signals: Signals, over: AbortSignal): Promise<void> {
+  const waiting = new AbortController();
+  const end = () => waiting.abort();
+  over.addEventListener('abort', end);
+  void signals.reload().then(end);
+  try {
+    await clock.wait(ms, waiting.signal).catch(() => undefined);
+    over.throwIfAborted();
+  } finally {
+    over.removeEventListener('abort', end);
+  }
+}
+
+/** Looks at the credential again. Where nothing changed, or it cannot be used, all goes on as it was. */
+function reloads({ reload, health }: Watching): boolean {
+  const { state } = health;
+  health.enter('RELOADING');
+  if (reload()) return true;
+  health.enter(state);
+  return false;
+}
