@@ -1,7 +1,8 @@
-import { accessSync, chmodSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { Failure } from '../../src/model/failure.ts';
 import { type Lock, waitForLock } from '../../src/store/lock.ts';
 import { ContainerExit, Refusal } from '../exit.ts';
+import { makeSharedFolder } from './folder.ts';
 import type { TorchPorts } from './ports.ts';
 import { whileTelling } from './progress.ts';
 import { asPathRefusal } from './refusals.ts';
@@ -18,7 +19,9 @@ export async function withCacheLock<T>(
 ): Promise<T> {
   const { cacheDir } = ports.settings;
   try {
-    makeCache(cacheDir);
+    // ComfyUI may run as another user than we do.
+    makeSharedFolder(cacheDir);
+    accessSync(cacheDir, constants.W_OK | constants.X_OK);
     const lock = await take(ports, waitMs);
     try {
       return await work();
@@ -28,16 +31,6 @@ export async function withCacheLock<T>(
   } catch (error) {
     throw asPathRefusal(error, 'torch-cache-not-writable', cacheDir, 'TORCH_CACHE');
   }
-}
-
-/** The cache is for everyone to read: ComfyUI may run as another user than we do. */
-function makeCache(cacheDir: string): void {
-  if (!existsSync(cacheDir)) {
-    mkdirSync(cacheDir, { recursive: true, mode: 0o755 });
-    // Whatever our umask.
-    chmodSync(cacheDir, 0o755);
-  }
-  accessSync(cacheDir, constants.W_OK | constants.X_OK);
 }
 
 async function take(ports: TorchPorts, waitMs: number): Promise<Lock> {

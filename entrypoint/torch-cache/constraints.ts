@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOf, readRegular } from '../../src/store/read-file.ts';
 import { replaceFile } from '../../src/store/replace.ts';
+import { makeSharedFolder } from './folder.ts';
 import type { TorchLock } from './lock-file.ts';
 import type { LockedPorts } from './ports.ts';
 
@@ -20,7 +20,7 @@ export function constraintsFor({ lock, settings, context, log }: LockedPorts): R
   try {
     const found = readRegular(path);
     if (found.kind !== 'file' || found.bytes.toString('utf8') !== text) {
-      mkdirSync(folder, { recursive: true, mode: 0o755 });
+      makeSharedFolder(folder);
       replaceFile(path, Buffer.from(text), { mode: 0o644 });
     }
   } catch {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile } from '../../src/store/replace.ts';
 import { unless } from '../../src/store/system-call.ts';
 import type { PythonFacts } from '../python.ts';
 import { activate, activePackages, deactivate } from './activate.ts';
+import { makeSharedFolder } from './folder.ts';
 import { faultOfImport } from './import-test.ts';
 import { normalName, normalVersion, TORCH_PACKAGES } from './lock-file.ts';
 import type { LockedPorts } from './ports.ts';
@@ -57,7 +58,7 @@ export function isRemembered(ports: LockedPorts): boolean {
 function remember(ports: LockedPorts): void {
   const { cacheDir } = ports.settings;
   try {
-    mkdirSync(cacheDir, { recursive: true, mode: 0o755 });
+    makeSharedFolder(cacheDir);
     const text = JSON.stringify({ passed: fingerprint(ports) });
     replaceFile(memoryPath(cacheDir), Buffer.from(`${text}\n`), { mode: 0o644 });
   } catch {
