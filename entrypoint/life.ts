@@ -33,9 +33,12 @@ export interface LifeEnd {
 
 const KILLED = 137;
 
-/** Prepares, starts and watches ComfyUI once, from RESOLVE to its end. Throws a `Refusal` where it must not go on. */
-export async function live(plan: Plan, ports: LifePorts): Promise<LifeEnd> {
-  const prepared = await prepare(plan, ports);
+/**
+ * Prepares, starts and watches ComfyUI once, from RESOLVE to its end; `again`: not for the first time. Throws a `Refusal` where it must
+ * not go on.
+ */
+export async function live(plan: Plan, ports: LifePorts, again: boolean): Promise<LifeEnd> {
+  const prepared = await prepare(plan, ports, again);
   const killsBefore = outOfMemoryKills();
   const end = await serve(plan, prepared, ports);
   const { how, code, ready } = end;

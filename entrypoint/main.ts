@@ -6,17 +6,24 @@ import { text } from './environment.ts';
 import { asRefusal, ContainerExit, type Refusal } from './exit.ts';
 import { checkHealth, chooseRunFolder, Health } from './health.ts';
 import { createLog, type Log } from './log.ts';
+import { preflightExit, preflightJson, preflightText } from './preflight/report.ts';
+import { preflight } from './preflight-command.ts';
 import { run } from './run.ts';
 import { lineAware } from './screen.ts';
 import { secretsIn } from './settings.ts';
 import { Signals } from './signals.ts';
+import { torchCache } from './torch-command.ts';
 
 declare const __VERSION__: string;
 
 const USAGE = `comfyui-auth entrypoint ${__VERSION__}
 
-  run [-- command…]     write the credential, start ComfyUI (or the command), prove it, watch it
-  healthcheck [--live]  exit 0 where ComfyUI is ready and proven; --live: where the entrypoint is there
+  run [-- command…]         write the credential, start ComfyUI (or the command), prove it, watch it
+  preflight [--json] [-- command…]
+                            look at all that a start needs, and at what takes longer; changes nothing
+  healthcheck [--live]      exit 0 where ComfyUI is ready and proven; --live: where the entrypoint is there
+  torch-cache build | status [--json] | gc
+                            fill the PyTorch cache for the next start, look at it, remove what is old
   --help, --version
 
 Settings come from the environment: COMFYUI_DIR, COMFYUI_PASSWORD (or COMFYUI_PASSWORD_FILE), …
@@ -27,12 +34,21 @@ const { env, stdout, stderr } = process;
 async function main(argv: string[]): Promise<number> {
   const [name, ...rest] = argv;
   switch (name) {
-    case 'run':
-      if (rest.length > 0 && rest[0] !== '--') return wrongUsage('a command stands behind `run --`');
-      if (rest.length === 1) return wrongUsage('there is no command behind `run --`');
-      return await runFromEnvironment(rest.slice(1));
+    case 'run': {
+      const command = commandBehind(rest);
+      return command === undefined ? wrongUsage('a command stands behind `run --`') : await runHere(command);
+    }
+    case 'preflight': {
+      const json = rest[0] === '--json';
+      const command = commandBehind(json ? rest.slice(1) : rest);
+      return command === undefined
+        ? wrongUsage('preflight takes --json, and a command behind `--`')
+        : await preflightHere(command, json);
+    }
     case 'healthcheck':
       return healthcheck(rest);
+    case 'torch-cache':
+      return await torchCacheHere(rest);
     case '--help':
     case '-h':
       stdout.write(USAGE);
@@ -43,6 +59,12 @@ async function main(argv: string[]): Promise<number> {
     default:
       return wrongUsage(name === undefined ? 'a command is missing' : 'that is no command');
   }
+}
+
+/** The words behind `--`; none where there is nothing at all, undefined where it is written otherwise. */
+function commandBehind(words: string[]): string[] | undefined {
+  if (words.length === 0) return [];
+  return words[0] === '--' && words.length > 1 ? words.slice(1) : undefined;
 }
 
 /** What was typed is not repeated: it could be a secret in the wrong place. */
@@ -63,20 +85,27 @@ function healthcheck(args: string[]): number {
   return healthy ? 0 : 1;
 }
 
-/** Wires a run to this process: its streams, its signals, its environment. */
-async function runFromEnvironment(command: string[]): Promise<number> {
+/** What all commands share: who we are, what must stay secret, and where events go. */
+function startHere(out: NodeJS.WriteStream) {
   const redactor = new Redactor();
   redactor.add(...secretsIn(env));
-  const screen = lineAware(stdout);
+  const screen = lineAware(out);
   const log = createLog({
     format: text(env, 'LOG_FORMAT') === 'json' ? 'json' : 'text',
     redactor,
     now: systemClock.now,
     write: screen.writeLine,
   });
+  const self = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  return { screen, ports: { env, self, process: nodeProcess, clock: systemClock, redactor, log } };
+}
+
+/** Wires a run to this process: its streams, its signals, its environment. */
+async function runHere(command: string[]): Promise<number> {
+  const { screen, ports } = startHere(stdout);
+  const { log, redactor } = ports;
   let health: Health | undefined;
   try {
-    const self = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
     const runFolder = chooseRunFolder(text(env, 'RUN_DIR'));
     health = new Health(runFolder, systemClock.now, (message) => log.warning('health', message));
     log.info('start', `comfyui-auth ${__VERSION__}, health in ${runFolder}`, {
@@ -85,19 +114,8 @@ async function runFromEnvironment(command: string[]): Promise<number> {
     });
     const signals = new Signals();
     signals.listen((signal) => log.info('signal-ignored', `${signal} asks for nothing here`));
-    const code = await run(command, {
-      env,
-      self,
-      runFolder,
-      process: nodeProcess,
-      clock: systemClock,
-      redactor,
-      stdout: screen.stream,
-      stderr: lineAware(stderr).stream,
-      signals,
-      health,
-      log,
-    });
+    const streams = { stdout: screen.stream, stderr: lineAware(stderr).stream };
+    const code = await run(command, { ...ports, ...streams, runFolder, signals, health });
     health.close(`exit ${code}`);
     log.info('exit', `ended with ${code}`, { exitCode: code });
     return code;
@@ -107,6 +125,38 @@ async function runFromEnvironment(command: string[]): Promise<number> {
     tellRefusal(log, refusal);
     return refusal.exit;
   }
+}
+
+/** The result is what stdout is for; events go to stderr. */
+async function preflightHere(command: string[], json: boolean): Promise<number> {
+  const { ports } = startHere(stderr);
+  const running = checkHealth(text(env, 'RUN_DIR'), true, new Date()).healthy;
+  const runFolder = text(env, 'RUN_DIR') ?? '/run/comfyui-auth';
+  const results = await preflight(command, { ...ports, runFolder, signal: interruption() }, running);
+  stdout.write(json ? preflightJson(results) : preflightText(results));
+  return preflightExit(results);
+}
+
+async function torchCacheHere(args: string[]): Promise<number> {
+  const { ports } = startHere(stderr);
+  try {
+    return await torchCache(args, {
+      ...ports,
+      signal: interruption(),
+      write: (words) => stdout.write(words),
+    });
+  } catch (error) {
+    const refusal = asRefusal(error);
+    tellRefusal(ports.log, refusal);
+    return refusal.exit;
+  }
+}
+
+/** Aborted by the first signal that asks for the end. */
+function interruption(): AbortSignal {
+  const signals = new Signals();
+  signals.listen(() => undefined);
+  return signals.stop;
 }
 
 function tellRefusal(log: Log, { code, exit, message, remedy }: Refusal): void {

@@ -3,14 +3,20 @@ import type { Owner } from '../src/model/layout.ts';
 import { fingerprint } from '../src/model/secret.ts';
 import { type BootCredential, decideCredential } from './credential.ts';
 import type { Log } from './log.ts';
-import { findLoginNode } from './login-node/find.ts';
+import { ensureLoginNode } from './login-node/ensure.ts';
+import { readLoginNodeSettings } from './login-node/settings.ts';
 import { loginFiles, provisionPassword, readDeployed } from './password-file.ts';
 import type { Plan } from './plan.ts';
-import { checkPortFree } from './port.ts';
 import type { Ports } from './ports.ts';
+import { BOOT_CHECKS } from './preflight/checks.ts';
+import { tellPreflight } from './preflight/report.ts';
+import { firstRefusal, runChecks } from './preflight/run-checks.ts';
+import { worldOf } from './preflight-world.ts';
 import { askPython, checkReadable, type PythonFacts } from './python.ts';
 import { checkSessionKey, provisionSessionKey, sessionKeyPath } from './session-key.ts';
 import type { Settings } from './settings.ts';
+import { readTorch, type Torch } from './torch.ts';
+import { provideTorch } from './torch-cache/index.ts';
 
 /** What stands when a child may be started. */
 export interface Prepared {
@@ -25,63 +31,80 @@ export const ownerOf = ({ user }: Settings, self: Owner): Owner => user ?? self;
 
 /**
  * Does all that has to be done before each start, RESOLVE to PROVISION: decides on the credential, looks for what is
- * missing, and writes. Throws a `Refusal` where ComfyUI must not be started.
+ * missing, and writes. `again`: what was said before the first start need not be said again. Throws a `Refusal` where
+ * ComfyUI must not be started.
  */
-export async function prepare(plan: Plan, ports: Ports): Promise<Prepared> {
-  const { settings } = plan;
-  const { health, log, redactor } = ports;
+export async function prepare(plan: Plan, ports: Ports, again: boolean): Promise<Prepared> {
+  const { health } = ports;
+  const isOpen = plan.settings.mode === 'open';
   health.enter('RESOLVE');
-  if (settings.mode === 'open') {
-    health.enter('PREFLIGHT');
-    await checkPorts(plan);
-    health.enter('CACHE');
-    return { env: {} };
-  }
-  const owner = ownerOf(settings, ports.self);
-  const files = loginFiles(settings.comfyuiDir);
-  const deployed = readDeployed(files);
-  if (deployed !== undefined) redactor.add(deployed.bearer);
+  const torch = readTorch(ports.env);
 
   // Python is at work while bcrypt is computed here.
-  const looking = lookAt(plan);
+  const looking = lookAt(plan, torch, ports, isOpen);
   looking.catch(() => undefined);
   await new Promise(setImmediate);
-  const boot = decideCredential(settings.credential, deployed);
-  redactor.add(boot.credential.bearer);
+  const boot = isOpen ? undefined : resolveCredential(plan, ports);
 
   health.enter('PREFLIGHT');
-  const { keyPath } = await looking;
-  await checkPorts(plan);
+  const { facts, keyPath } = await looking;
+  const world = worldOf(plan, { facts, torch }, ports);
+  const results = await runChecks(BOOT_CHECKS, world);
+  const refusal = firstRefusal(results);
+  if (refusal !== undefined) throw refusal;
+  if (!again) tellPreflight(ports.log, results);
 
   health.enter('CACHE');
+  const { env } = await provideTorch({ ...ports, ...torch, context: plan.python, facts, owner: world.owner });
+  if (boot === undefined || keyPath === undefined) return { env };
 
   health.enter('PROVISION');
-  provisionSessionKey(keyPath, owner, boot.changed);
-  provisionPassword(files, boot.credential, owner, settings.guests);
-  if (settings.user !== undefined) await checkReadable(plan.python, [files.password, keyPath]);
-  tellCredential(boot, log);
-  return { credential: boot.credential, env: {} };
+  await provision(plan, { boot, keyPath, owner: world.owner }, ports.log);
+  return { credential: boot.credential, env };
 }
 
+function resolveCredential({ settings }: Plan, { redactor }: Ports): BootCredential {
+  const deployed = readDeployed(loginFiles(settings.comfyuiDir));
+  if (deployed !== undefined) redactor.add(deployed.bearer);
+  const boot = decideCredential(settings.credential, deployed);
+  redactor.add(boot.credential.bearer);
+  return boot;
+}
+
+/** What is found out before anything else is done; no key where an open server is meant. */
 interface Seen {
-  keyPath: string;
   facts: PythonFacts;
+  keyPath?: string;
 }
 
-async function lookAt({ settings, args, python }: Plan): Promise<Seen> {
-  const nodeFolder = findLoginNode(settings.comfyuiDir, args);
+async function lookAt(plan: Plan, torch: Torch, ports: Ports, isOpen: boolean): Promise<Seen> {
+  const { settings, args, python } = plan;
+  const distributions = torch.distributions;
+  if (isOpen) return { facts: await askPython(python, { distributions }) };
+  const nodeFolder = await ensureLoginNode(settings.comfyuiDir, args, {
+    ...readLoginNodeSettings(ports.env),
+    owner: ownerOf(settings, ports.self),
+    env: python.env,
+    log: ports.log,
+  });
   const keyPath = sessionKeyPath(nodeFolder);
   checkSessionKey(keyPath);
-  return { keyPath, facts: await askPython(python, { nodeFolder, distributions: [] }) };
+  return { keyPath, facts: await askPython(python, { nodeFolder, distributions }) };
 }
 
-/** Where ComfyUI is to listen, and what the relay is to open. */
-async function checkPorts({ settings, args }: Plan): Promise<void> {
-  await checkPortFree(args);
-  if (settings.expose === 'relay') await checkPortFree({ host: '127.0.0.1', port: settings.port });
+interface Provision {
+  boot: BootCredential;
+  keyPath: string;
+  owner: Owner;
 }
 
-function tellCredential({ credential, origin, warnings }: BootCredential, log: Log): void {
+async function provision(plan: Plan, { boot, keyPath, owner }: Provision, log: Log): Promise<void> {
+  const { comfyuiDir, guests, user } = plan.settings;
+  const files = loginFiles(comfyuiDir);
+  provisionSessionKey(keyPath, owner, boot.changed);
+  provisionPassword(files, boot.credential, owner, guests);
+  if (user !== undefined) await checkReadable(plan.python, [files.password, keyPath]);
+  const { credential, origin, warnings } = boot;
   const name = fingerprint(credential.bearer);
   log.info('credential', `user ${credential.username}, bearer ${name}, ${origin}`, { fingerprint: name });
   for (const warning of warnings) log.warning('credential', warning);

@@ -51,11 +51,12 @@ def version(name):
         return None
 for module in asked["modules"]:
     attempt("imports", module, lambda: importlib.import_module(module))
-for name in sorted(os.listdir(node)) if os.access(node, os.R_OK) else ["__init__.py", "password.py"]:
+for name in [] if node is None else sorted(os.listdir(node)) if os.access(node, os.R_OK) else ["__init__.py", "password.py"]:
     if name.endswith(".py"):
         attempt("files", name, lambda: compiles(os.path.join(node, name)))
-key = os.path.join(node, ".secret-key.txt")
-found["keyCanBeMade"] = os.path.exists(key) or os.access(node, os.W_OK | os.X_OK)
+if node is not None:
+    key = os.path.join(node, ".secret-key.txt")
+    found["keyCanBeMade"] = os.path.exists(key) or os.access(node, os.W_OK | os.X_OK)
 for name in asked["distributions"]:
     found["facts"]["versions"][name] = version(name)
 print("\\n" + json.dumps(found), flush=True)
@@ -109,7 +110,8 @@ export interface PythonFacts {
 
 /** What is to be found out. */
 export interface PythonQuestion {
-  nodeFolder: string;
+  /** The login node's folder; absent where an open server is meant: then only the facts are asked for. */
+  nodeFolder?: string;
   /** Names of distributions whose installed version is asked for. */
   distributions: readonly string[];
 }
@@ -120,9 +122,17 @@ export interface PythonQuestion {
  */
 export async function askPython(context: PythonContext, question: PythonQuestion): Promise<PythonFacts> {
   const { nodeFolder, distributions } = question;
-  const payload = JSON.stringify({ node: nodeFolder, modules: Object.keys(PACKAGES), distributions });
-  const result = await ask(context, ASK, [payload]);
+  const modules = nodeFolder === undefined ? [] : Object.keys(PACKAGES);
+  const result = await ask(context, ASK, [
+    JSON.stringify({ node: nodeFolder ?? null, modules, distributions }),
+  ]);
   const found = readAnswer(result);
+  if (nodeFolder !== undefined) assertLoads(context, nodeFolder, found);
+  if (found.facts === undefined) throw noAnswer(result);
+  return found.facts;
+}
+
+function assertLoads(context: PythonContext, nodeFolder: string, found: Answer): void {
   const fault = Object.entries(found.files)[0];
   if (fault !== undefined) {
     throw new Refusal({
@@ -147,8 +157,6 @@ export async function askPython(context: PythonContext, question: PythonQuestion
       remedy: `make ${nodeFolder} writable by that user (chown it)`,
     });
   }
-  if (found.facts === undefined) throw noAnswer(result);
-  return found.facts;
 }
 
 /** Asks whether ComfyUI's user can read these files: unreadable, they open the server (container.md O3). */

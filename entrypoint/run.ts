@@ -37,7 +37,7 @@ async function runLives(command: readonly string[], ports: Ports): Promise<numbe
     // Anew before each start: what a file holds may have been changed for that very reason.
     const settings = count === 0 ? first : readSettings(ports);
     const plan = await makePlan(settings, command, { env, process: ports.process, signal: signals.stop });
-    const end = await live(plan, { ...ports, reboot });
+    const end = await live(plan, { ...ports, reboot }, count > 0);
     wasReady ||= end.ready;
     if (signals.stop.aborted) return end.code === INTERRUPTED ? ContainerExit.stopped : end.code;
     const pauseMs = pauseAfter(end, wasReady, restarts, ports);

@@ -3,7 +3,7 @@ import type { Exposure } from './exposure.ts';
 import type { Health } from './health.ts';
 import type { Log } from './log.ts';
 import type { Plan } from './plan.ts';
-import { accepts } from './port.ts';
+import { answers } from './preflight/port.ts';
 import type { Objection } from './watch.ts';
 
 const PAUSE_MS = 250;
@@ -26,7 +26,7 @@ export async function watchOpen(
   over: AbortSignal,
 ): Promise<Objection> {
   const { expose, clock, health, log } = ports;
-  while (!(await accepts(args))) await clock.wait(PAUSE_MS, over);
+  while (!(await answers(args))) await clock.wait(PAUSE_MS, over);
   over.throwIfAborted();
   await expose.open();
   health.enter('READY', { reason: UNPROTECTED });

@@ -55,6 +55,9 @@ export const torchImport: PreflightCheck = {
     if (waiting !== undefined) return skip(waiting);
     const found = await imported(world);
     if (found === undefined) return unknown('that Python gave no answer to the import');
+    if (typeof found === 'string') {
+      return fail(`importing PyTorch ends Python by ${found}`, `${TORCH_REMEDY}; SIGILL: for this processor`);
+    }
     const [failure] = Object.entries(found.failed);
     if (failure !== undefined) return fail(`import ${failure[0]}: ${failure[1]}`, TORCH_REMEDY);
     return pass(TORCH.map((name) => `${name} ${found.versions[name]}`).join(', '));
@@ -72,7 +75,7 @@ export const torchCuda: PreflightCheck = {
     const waiting = notYetThere(world);
     if (waiting !== undefined) return skip(waiting);
     const found = await imported(world);
-    if (found === undefined || found.failed.torch !== undefined)
+    if (typeof found !== 'object' || found.failed.torch !== undefined)
       return unknown('torch could not be imported');
     const said = found.said.length === 0 ? '' : `: ${found.said.join('; ')}`;
     if (found.backend === null) {
@@ -103,16 +106,19 @@ function notYetThere({ facts, torchProvided = false }: PreflightWorld): string |
   return missing && torchProvided ? 'not installed; the PyTorch cache provides it at boot' : undefined;
 }
 
-/** Both checks ask one process. */
-const asked = new WeakMap<PreflightWorld, Promise<Found | undefined>>();
+/** What came of the import: the signal of a crash; undefined where there was no answer. */
+type Answer = Found | 'SIGILL' | 'SIGSEGV' | 'SIGABRT' | 'SIGBUS' | undefined;
 
-function imported(world: PreflightWorld): Promise<Found | undefined> {
+/** Both checks ask one process. */
+const asked = new WeakMap<PreflightWorld, Promise<Answer>>();
+
+function imported(world: PreflightWorld): Promise<Answer> {
   const answer = asked.get(world) ?? ask(world);
   asked.set(world, answer);
   return answer;
 }
 
-async function ask({ python, signal }: PreflightWorld): Promise<Found | undefined> {
+async function ask({ python, signal }: PreflightWorld): Promise<Answer> {
   const result = await python.process.run(python.python, ['-c', SCRIPT, ...TORCH], {
     cwd: python.comfyuiDir,
     env: python.env,
@@ -120,6 +126,13 @@ async function ask({ python, signal }: PreflightWorld): Promise<Found | undefine
     signal,
     ...(python.user !== undefined && { user: python.user }),
   });
+  switch (result.failure) {
+    case 'SIGILL':
+    case 'SIGSEGV':
+    case 'SIGABRT':
+    case 'SIGBUS':
+      return result.failure;
+  }
   const line = result.stdout.split('\n').findLast((text) => text.startsWith('{"preflight": 1,'));
   try {
     return line === undefined ? undefined : (JSON.parse(line) as Found);

@@ -1,0 +1,98 @@
+import { readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Exit, Failure } from '../../src/model/failure.ts';
+import type { Owner } from '../../src/model/layout.ts';
+import { makeFolder, syncFolder } from '../../src/store/folder.ts';
+import { readRegular } from '../../src/store/read-file.ts';
+import { randomName, unreadable } from '../../src/store/replace.ts';
+import { attempt, exists } from '../../src/store/system-call.ts';
+import { ignoring, writeNew } from '../../src/store/write-new.ts';
+import { digestOf } from './digest.ts';
+import { isLoginNode } from './survey.ts';
+
+/** The name under which the login node is restored: that of its repository. */
+export const NODE_NAME = 'ComfyUI-Login';
+
+// Whatever ends in .disabled is not loaded: a copy that is half made must never be.
+const LEFTOVER = /^\.ComfyUI-Login\.[0-9a-f]{16}\.new\.disabled$/;
+const leftoverName = () => `.${NODE_NAME}.${randomName()}.new.disabled`;
+
+/** No part of the node: other programs' by-products, and the key of one server's sessions. */
+const LEFT_OUT = /^(?:\.git|__pycache__|\.secret-key\.txt|.*\.pyc)$/;
+const FOLDER_MODE = 0o755;
+const FILE_MODE = 0o644;
+
+/** Whether a name is that of a copy in the making. */
+export const isLeftover = (name: string): boolean => LEFTOVER.test(name);
+
+/** Removes the copies that a start which was killed has left half made. What cannot be removed does no harm. */
+export function removeLeftovers(folder: string): void {
+  ignoring(() => {
+    for (const name of readdirSync(folder).filter(isLeftover)) {
+      rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  });
+}
+
+export interface Restored {
+  path: string;
+  /** Where the folder went that stood in its place. */
+  aside?: string;
+}
+
+/**
+ * Puts a copy of the login node into a folder of custom nodes, in one step and durably, owned by ComfyUI's user:
+ * plain files, no link, no bytecode. What stands in its place is set aside under a name that ComfyUI does not
+ * load. Gives undefined where another start has put a login node there in the meantime. Throws a `Failure`; then
+ * nothing was changed, or what stood there is aside.
+ */
+export function restoreLoginNode(copy: string, folder: string, owner: Owner): Restored | undefined {
+  if (!exists(folder)) makeFolder(folder, { owner, mode: FOLDER_MODE });
+  const made = join(folder, leftoverName());
+  try {
+    copyFolder(copy, made, owner);
+    if (digestOf(made) !== digestOf(copy)) throw notAsWritten(made);
+    const path = join(folder, NODE_NAME);
+    if (isLoginNode(path)) return undefined;
+    const aside = setAside(path);
+    attempt('put the login node there', path, () => renameSync(made, path));
+    syncFolder(folder);
+    return { path, ...(aside !== undefined && { aside }) };
+  } finally {
+    // Still there only where it did not reach its place.
+    ignoring(() => rmSync(made, { recursive: true, force: true }));
+  }
+}
+
+function copyFolder(from: string, to: string, owner: Owner): void {
+  makeFolder(to, { owner, mode: FOLDER_MODE });
+  const entries = attempt('list it', from, () => readdirSync(from, { withFileTypes: true }));
+  for (const entry of entries.filter(({ name }) => !LEFT_OUT.test(name))) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) copyFolder(source, target, owner);
+    else if (entry.isFile()) copyFile(source, target, owner);
+  }
+  syncFolder(to);
+}
+
+function copyFile(from: string, to: string, owner: Owner): void {
+  const found = readRegular(from);
+  if (found.kind !== 'file') throw unreadable(from, found.kind === 'unreadable' ? found.code : found.kind);
+  writeNew(to, found.bytes, FILE_MODE, owner);
+}
+
+function setAside(path: string): string | undefined {
+  if (!exists(path)) return undefined;
+  const aside = `${path}.${randomName()}.disabled`;
+  attempt('set it aside', path, () => renameSync(path, aside));
+  return aside;
+}
+
+const notAsWritten = (path: string) =>
+  new Failure({
+    code: 'write-failed',
+    exit: Exit.rolledBack,
+    message: `${path}: does not read back as it was written`,
+    remedy: 'look at the disk, and for another program that writes there',
+    location: { path },
+  });
