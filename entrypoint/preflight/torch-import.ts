@@ -56,7 +56,10 @@ export const torchImport: PreflightCheck = {
     const found = await imported(world);
     if (found === undefined) return unknown('that Python gave no answer to the import');
     if (typeof found === 'string') {
-      return fail(`importing PyTorch ends Python by ${found}`, `${TORCH_REMEDY}; SIGILL: for this processor`);
+      return fail(
+        `importing PyTorch ends Python by ${found}`,
+        `${TORCH_REMEDY}, builds that this processor can run`,
+      );
     }
     const [failure] = Object.entries(found.failed);
     if (failure !== undefined) return fail(`import ${failure[0]}: ${failure[1]}`, TORCH_REMEDY);
