@@ -47,7 +47,8 @@ async function runLives(command: readonly string[], ports: Ports): Promise<numbe
       restarts: count + 1,
       pauseMs,
     });
-    await clock.wait(pauseMs, signals.stop);
+    await clock.wait(pauseMs, signals.stop).catch(() => undefined);
+    signals.stop.throwIfAborted();
   }
 }
 

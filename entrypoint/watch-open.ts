@@ -27,8 +27,8 @@ export async function watchOpen(
 ): Promise<Objection> {
   const { expose, clock, health, log } = ports;
   while (!(await answers(args))) await clock.wait(PAUSE_MS, over);
-  over.throwIfAborted();
   await expose.open();
+  over.throwIfAborted();
   health.enter('READY', { reason: UNPROTECTED });
   log.warning('unprotected', `serving at ${url} without a login`);
   return new Promise((_, reject) => over.addEventListener('abort', () => reject(over.reason)));

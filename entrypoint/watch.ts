@@ -59,6 +59,7 @@ async function proveStart(watching: Watching, over: AbortSignal): Promise<ProbeR
   });
   if (report.status !== 'proved') return report;
   await expose.open();
+  over.throwIfAborted();
   health.enter('READY', { checks: report.checks });
   const readyAfterMs = Math.round(report.readyAfterMs ?? 0);
   log.info('ready', `protected and answering at ${target.url}, proven after ${readyAfterMs / 1000} s`, {
@@ -112,6 +113,7 @@ async function keepProving(watching: Watching, over: AbortSignal): Promise<Objec
 
 /** Waits for a time, or until a reload is asked for. */
 async function reloadOr(clock: Clock, ms: number, signals: Signals, over: AbortSignal): Promise<void> {
+  over.throwIfAborted();
   const waiting = new AbortController();
   const end = () => waiting.abort();
   over.addEventListener('abort', end);
