@@ -18,7 +18,7 @@ export interface ExtraPaths {
   fault?: string;
 }
 
-/** A file that ComfyUI could not read, in words. */
+/** Says in words why a file cannot be read. */
 class Unusable extends Error {}
 
 /**
@@ -27,16 +27,17 @@ class Unusable extends Error {}
  * beside the file. Never throws: ComfyUI itself will say what is wrong with the file, and the proof comes after.
  */
 export async function readExtraPaths(path: string, user: PathUser): Promise<ExtraPaths> {
-  const folders: ExtraFolder[] = [];
   try {
     const config = await parseYaml(path);
     if (!(config instanceof Map)) throw new Unusable('holds no sections');
-    for (const [name, section] of config) folders.push(...foldersOf(String(name), section, path, user));
-    return { folders };
+    // A section may be empty.
+    const sections = [...config].filter(([, section]) => section !== '');
+    const folders = sections.flatMap(([, section]) => foldersOf(section, dirname(path), user));
+    const fault = sections.map(([name, section]) => faultOf(name, section)).find((one) => one !== undefined);
+    return { folders, ...(fault !== undefined && { fault }) };
   } catch (error) {
     // A reader that gives up on depth or aliases counts as one that cannot read the file, too.
-    const fault = error instanceof Unusable ? error.message : 'is no YAML that can be read';
-    return { folders, fault };
+    return { folders: [], fault: error instanceof Unusable ? error.message : 'is no YAML that can be read' };
   }
 }
 
@@ -48,32 +49,37 @@ async function parseYaml(path: string): Promise<unknown> {
   const text = new TextDecoder('utf-8', { fatal: true }).decode(found.bytes);
   // Only where there is such a file: the parser is larger than all the rest of the entrypoint.
   const { parse } = await import('yaml');
-  // As PyYAML: YAML 1.1, and of two equal keys the last one counts. A Map keeps their order.
-  return parse(text, { version: '1.1', uniqueKeys: false, mapAsMap: true, logLevel: 'error' });
+  // As PyYAML, of two equal keys the last one counts. Scalars stay text: `base_path: .` is no number to it.
+  return parse(text, {
+    schema: 'failsafe',
+    merge: true,
+    uniqueKeys: false,
+    mapAsMap: true,
+    logLevel: 'error',
+  });
 }
 
-function foldersOf(name: string, section: unknown, path: string, user: PathUser): ExtraFolder[] {
-  if (section === null) return [];
-  if (!(section instanceof Map)) throw new Unusable(`has a section ${name} without keys`);
-  const beside = dirname(path);
+function foldersOf(section: unknown, beside: string, user: PathUser): ExtraFolder[] {
+  if (!(section instanceof Map)) return [];
   const given: unknown = section.get('base_path');
-  if (section.has('base_path') && typeof given !== 'string') {
-    throw new Unusable(`has a base_path in ${name} that is no text`);
-  }
-  const base = typeof given === 'string' ? resolve(beside, expandPath(given, user)) : beside;
-  const first = isTrue(section.get('is_default'));
-  for (const [key, value] of section) {
-    if (key === 'base_path' || key === 'is_default' || typeof value === 'string') continue;
-    throw new Unusable(`has a ${key} in ${name} that is no text`);
-  }
   const nodes: unknown = section.get('custom_nodes');
+  const first = isTrue(section.get('is_default'));
   if (typeof nodes !== 'string') return [];
+  const base = typeof given === 'string' ? resolve(beside, expandPath(given, user)) : beside;
   const lines = nodes.split('\n').filter((line) => line !== '');
   return lines.map((line) => ({ path: resolve(base, line), first }));
 }
 
-/** As Python sees it: an empty collection is false, and any text that is not empty is true, `"false"` too. */
-function isTrue(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0;
-  return value instanceof Map ? value.size > 0 : Boolean(value);
+/** What ComfyUI ends on: a value that is no text. Nothing behind a key is null to it. */
+function faultOf(name: unknown, section: unknown): string | undefined {
+  if (!(section instanceof Map)) return `has no keys in ${name}`;
+  const wrong = [...section].find(
+    ([key, value]) => key !== 'is_default' && (typeof value !== 'string' || value === ''),
+  );
+  return wrong === undefined ? undefined : `has no text behind ${wrong[0]} in ${name}`;
 }
+
+const FALSE = /^(?:|~|null|false|no|off|0)$/i;
+
+/** As Python sees what YAML makes of it; absent is false. */
+const isTrue = (value: unknown) => typeof value === 'string' && !FALSE.test(value);
