@@ -12,7 +12,7 @@ files = {
     for path in sorted(root.rglob("*"))
     if path.is_file()
 }
-if "__init__.py" not in files:
-    sys.exit(f"pin-login-node: {repository} at {commit} is no custom node: it has no __init__.py")
+if not {"__init__.py", "password.py"} <= files.keys():
+    sys.exit(f"pin-login-node: {repository} at {commit} is no ComfyUI-Login: it lacks __init__.py or password.py")
 json.dump({"version": 1, "repository": repository, "commit": commit, "files": files}, sys.stdout, indent=1)
 print()
