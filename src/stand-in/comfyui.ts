@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { type Exchange, html, json, nothing, type Reply } from './exchange.ts';
 import type { LogRing } from './log-ring.ts';
+import { PromptQueue } from './prompt-queue.ts';
 import { userdata } from './userdata.ts';
 
 const STATS = {
@@ -36,28 +36,40 @@ type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
 export class ComfyUi {
   readonly #log: LogRing;
   readonly #userFolder: string;
-  readonly #history: Record<string, unknown> = {};
+  readonly #prompts: PromptQueue;
   readonly #routes: Record<string, Handler>;
 
-  constructor(userFolder: string, log: LogRing) {
+  /** @param reboot what ComfyUI-Manager's reboot does; without it there is no Manager. */
+  constructor(userFolder: string, log: LogRing, reboot?: () => void) {
     this.#userFolder = userFolder;
     this.#log = log;
+    const prompts = new PromptQueue(log.line);
+    this.#prompts = prompts;
     const done = async (exchange: Exchange) => {
       await exchange.body();
       return nothing(200);
     };
     this.#routes = {
       'GET /system_stats': () => json(STATS),
-      'GET /prompt': () => json({ exec_info: { queue_remaining: 0 } }),
+      'GET /prompt': () => json({ exec_info: { queue_remaining: prompts.remaining } }),
       'POST /prompt': (exchange) => this.#queue(exchange),
-      'GET /queue': () => json({ queue_running: [], queue_pending: [] }),
-      'POST /queue': done,
-      'GET /history': () => json(this.#history),
+      'GET /queue': () => json({ queue_running: prompts.running, queue_pending: prompts.pending }),
+      'POST /queue': (exchange) => this.#clear(exchange),
+      'GET /history': () => json(prompts.history),
       'POST /history': done,
       'GET /object_info': () => json({}),
       'GET /view': () => nothing(404),
       'POST /free': done,
-      'POST /interrupt': done,
+      'POST /interrupt': async (exchange) => {
+        prompts.interrupt();
+        return done(exchange);
+      },
+      ...(reboot !== undefined && {
+        'GET /manager/reboot': () => {
+          reboot();
+          return nothing(200);
+        },
+      }),
     };
   }
 
@@ -78,7 +90,8 @@ export class ComfyUi {
     if (collection === 'userdata') return userdata(this.#userFolder, method, name, more, exchange);
     if (method !== 'GET' || more.length > 0) return nothing(404);
     if (collection === 'object_info') return json({});
-    if (collection === 'history') return json(name in this.#history ? { [name]: this.#history[name] } : {});
+    const { history } = this.#prompts;
+    if (collection === 'history') return json(name in history ? { [name]: history[name] } : {});
     return nothing(404);
   }
 
@@ -88,9 +101,13 @@ export class ComfyUi {
       typeof request === 'object' && request !== null && 'prompt' in request ? request.prompt : undefined;
     if (typeof prompt !== 'object' || prompt === null) return error('no_prompt', 'No prompt provided');
     if (Object.keys(prompt).length === 0) return error('prompt_no_outputs', 'Prompt has no outputs');
-    const id = randomUUID();
-    const status = { status_str: 'success', completed: true, messages: [] };
-    this.#history[id] = { prompt: [0, id, prompt, {}, []], outputs: {}, status };
-    return json({ prompt_id: id, number: Object.keys(this.#history).length - 1, node_errors: {} });
+    const { id, number } = this.#prompts.add(prompt);
+    return json({ prompt_id: id, number, node_errors: {} });
+  }
+
+  async #clear(exchange: Exchange): Promise<Reply> {
+    const { clear } = JSON.parse((await exchange.body()).toString('utf8')) as { clear?: unknown };
+    if (clear === true) this.#prompts.clear();
+    return nothing(200);
   }
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { readFlags } from './flags.ts';
@@ -25,18 +25,38 @@ function allIsWell({ distributions = [] }: { distributions?: string[] }) {
   return { imports: {}, files: {}, keyCanBeMade: true, facts };
 }
 
-/** Serves until SIGINT, as ComfyUI does; SIGTERM ends the process without a word. */
+/**
+ * What the reboot of ComfyUI-Manager does where something starts ComfyUI again: it leaves word, and ends (container.md
+ * §2). Resolves when it was asked for.
+ */
+function managerReboot(): { rebooted: Promise<void>; reboot?: () => void } {
+  const session = process.env.__COMFY_CLI_SESSION__;
+  if (session === undefined) return { rebooted: new Promise(() => undefined) };
+  let tell: () => void = () => undefined;
+  const rebooted = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const reboot = () => {
+    writeFileSync(`${session}.reboot`, '');
+    tell();
+  };
+  return { rebooted, reboot };
+}
+
+/** Serves until SIGINT, as ComfyUI does, or until a reboot; SIGTERM ends the process without a word. */
 async function serve(mainFile: string, args: string[], stderr: Writable): Promise<number> {
   const flags = readFlags(args);
   const interrupted = once(process, 'SIGINT');
+  const { rebooted, reboot } = managerReboot();
   const standIn = await startStandIn({
     comfyuiDir: dirname(resolve(mainFile)),
     host: flags.listen.split(',')[0] ?? flags.listen,
     port: flags.port,
     args,
+    ...(reboot !== undefined && { reboot }),
     log: (line) => stderr.write(`${line}\n`),
   });
-  await interrupted;
+  await Promise.race([interrupted, rebooted]);
   stderr.write('\nStopped server\n');
   await standIn.close();
   return 0;

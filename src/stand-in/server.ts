@@ -19,6 +19,8 @@ export interface StandInOptions {
   args: string[];
   /** Behaves as older versions of the node: 302 to `/login` whatever is accepted. */
   alwaysRedirect?: boolean;
+  /** What ComfyUI-Manager's reboot does; without it the Manager is not installed. */
+  reboot?: () => void;
   /** Receives what ComfyUI would print, the token included. */
   log: (line: string) => void;
 }
@@ -44,7 +46,7 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   const comfyui = resolve(options.comfyuiDir);
   const base = resolve(flags.baseDirectory ?? comfyui);
   const { login, guards } = loadLogin({ comfyui, base }, flags, options.alwaysRedirect === true, log);
-  const routes = new ComfyUi(resolve(base, 'user', 'default'), log);
+  const routes = new ComfyUi(resolve(base, 'user', 'default'), log, options.reboot);
 
   async function answer(exchange: Exchange): Promise<Reply> {
     const early = answerEarly(exchange, flags.corsOrigin);
