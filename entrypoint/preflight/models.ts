@@ -50,12 +50,10 @@ export const models: PreflightCheck = {
   },
 };
 
-/** The lines of a list, without comments. */
+/** The lines of a list, without comments; trimmed, which takes a BOM away too. */
 function listed(path: string): string[] {
   try {
-    const lines = readFileSync(path, 'utf8')
-      .replace(/^\uFEFF/, '')
-      .split(/\r?\n/);
+    const lines = readFileSync(path, 'utf8').split(/\r?\n/);
     return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
   } catch (error) {
     throw listUnusable(

@@ -31,7 +31,7 @@ export async function askDriver(world: PreflightWorld): Promise<DriverAnswer> {
     signal: world.signal,
   });
   if (result.code === 0) return { kind: 'gpus', gpus: result.stdout.split('\n').flatMap(gpuOf) };
-  if (result.failure === 'timeout' || result.failure === 'SIGKILL') return { kind: 'late' };
+  if (result.failure === 'SIGKILL') return { kind: 'late' };
   const words = `${result.stdout}\n${result.stderr}`.trim().split('\n')[0] ?? '';
   return { kind: 'failed', words: words === '' ? (result.failure ?? `exit ${result.code}`) : words };
 }

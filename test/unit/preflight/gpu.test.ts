@@ -106,7 +106,7 @@ describe('gpu', () => {
 
   test('a tool that hangs is ended, and what it would have said is unknown', async () => {
     const result = await look(gpu, container(['nvidia0'], 'exec sleep 600'));
-    expect(result).toMatchObject({ verdict: 'unknown' });
+    expect(result).toMatchObject({ verdict: 'unknown', message: 'nvidia-smi gave no answer in time' });
   }, 20_000);
 
   test.each(['dxg', 'kfd'])('/dev/%s alone cannot be counted', async (name) => {

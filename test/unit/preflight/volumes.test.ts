@@ -110,6 +110,20 @@ describe('volumes-writable', () => {
     expect(result.remedy).toContain(':ro');
   });
 
+  test('of two mounts the nearer one counts, whichever is listed first', async () => {
+    const at = world();
+    const output = join(at.comfyui, 'output');
+    const root = '22 1 8:1 / / rw,relatime - ext4 /dev/vda rw';
+    const volume = `23 22 8:2 /x ${output} ro,relatime - ext4 /dev/vdb rw`;
+    for (const lines of [
+      [root, volume],
+      [volume, root],
+    ]) {
+      lay(join(at.root, 'proc/self/mountinfo'), `${lines.join('\n')}\n`);
+      expect((await look(volumesWritable, at)).message).toContain(`${output} is mounted read-only`);
+    }
+  });
+
   test('models may be mounted read-only', async () => {
     const at = world();
     mount(at, join(at.comfyui, 'models'), 'ro,relatime');
