@@ -5,12 +5,13 @@ const STOPPING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 const RELOADING = 'SIGHUP';
 
 /**
- * By default these would end Node, and leave ComfyUI without anybody who watches it; SIGUSR1 would even open Node's
- * inspector, which hands out what is in memory.
+ * By default these would end or suspend Node, and leave ComfyUI without anybody who watches it; SIGUSR1 would even open
+ * Node's inspector, which hands out what is in memory.
  */
 const IGNORED = [
   ...(['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGPROF', 'SIGIO', 'SIGPWR', 'SIGSTKFLT'] as const),
   ...(['SIGXCPU', 'SIGXFSZ', 'SIGTRAP', 'SIGSYS', 'SIGABRT', 'SIGPIPE', 'SIGURG'] as const),
+  ...(['SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const),
 ];
 
 type StopSignal = (typeof STOPPING)[number];
