@@ -3,7 +3,7 @@ import { readRegular } from '../../src/store/read-file.ts';
 import { expandPath, type PathUser } from './python-paths.ts';
 
 /** A real one has a few kB. */
-const MAX_BYTES = 256 * 1024;
+const MAX_BYTES = 64 * 1024;
 
 /** A folder with custom nodes that an extra_model_paths file adds. */
 export interface ExtraFolder {

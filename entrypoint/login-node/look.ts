@@ -1,26 +1,91 @@
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Owner } from '../../src/model/layout.ts';
 import type { ComfyUiArgs } from '../comfyui-args.ts';
-import type { EnsureOptions } from './ensure.ts';
-import { customNodeFolders } from './folders.ts';
+import type { Log } from '../log.ts';
+import { customNodeFolders, type NodeFolders } from './folders.ts';
 import { checkPinned } from './pin.ts';
-import { notFound } from './refusals.ts';
-import { surveyLoginNodes } from './survey.ts';
+import { leftOut, noFolder, notACopy, notFound, type Search } from './refusals.ts';
+import { NODE_NAME } from './restore.ts';
+import type { LoginNodeSettings } from './settings.ts';
+import { isLoginNode, surveyLoginNodes } from './survey.ts';
+
+export interface EnsureOptions extends LoginNodeSettings {
+  /** Who ComfyUI runs as: a restored node is theirs. */
+  owner: Owner;
+  /** ComfyUI's environment: paths in extra_model_paths files may name its variables. */
+  env: NodeJS.ProcessEnv;
+  log: Log;
+}
 
 /**
- * As `ensureLoginNode`, but changes nothing: the folder of the login node that ComfyUI would load, undefined where the
- * next start restores it. Throws a `Refusal` where that start would be refused.
+ * As `ensureLoginNode`, but changes nothing: undefined where the next start restores the login node. Throws a
+ * `Refusal` where that start would be refused for what can be seen without writing.
  */
 export async function lookForLoginNode(
   comfyuiDir: string,
   args: ComfyUiArgs,
   options: EnsureOptions,
 ): Promise<string | undefined> {
-  const { pin, allow, copy } = options;
-  const { folders } = await customNodeFolders(comfyuiDir, args, options);
-  const survey = surveyLoginNodes(folders, args.onlyNodes);
-  for (const folder of survey.loaded) {
-    checkPinned(folder, { pin, allow }, (version) => `put ${version} there, or remove ${folder}`);
-  }
-  const [found] = survey.loaded;
-  if (found === undefined && copy === undefined) throw notFound({ comfyuiDir, args, folders, survey });
+  const folders = await foldersToSearch(comfyuiDir, args, options);
+  const search = { comfyuiDir, args, folders, survey: surveyLoginNodes(folders, args.onlyNodes) };
+  const found = loadedNode(search, options);
+  if (found === undefined) checkRestorable(search, options);
   return found;
+}
+
+/** Where ComfyUI looks for custom nodes; says which files will keep it from starting. */
+export async function foldersToSearch(
+  comfyuiDir: string,
+  args: ComfyUiArgs,
+  options: EnsureOptions,
+): Promise<NodeFolders['folders']> {
+  const { folders, faults } = await customNodeFolders(comfyuiDir, args, options);
+  for (const fault of faults) options.log.warning('extra-model-paths', `${fault}: ComfyUI may not start`);
+  return folders;
+}
+
+/** What ComfyUI loads: all of it must be a version that is meant, since a second one answers requests, too. */
+export function loadedNode({ survey }: Search, { copy, pin, allow, log }: EnsureOptions): string | undefined {
+  const [found, ...more] = survey.loaded;
+  if (found === undefined) return undefined;
+  for (const folder of survey.loaded) {
+    checkPinned(folder, { pin, allow }, (version) =>
+      copy === undefined ? `put ${version} there` : `remove ${folder} (then the image’s copy is restored)`,
+    );
+  }
+  const others = [...more, ...survey.loose];
+  if (others.length > 0) {
+    const where = others.join(', ');
+    log.warning(
+      'login-node-duplicate',
+      `ComfyUI loads a second login node beside ${found}: ${where}; each checks every request, and their sessions disturb each other: keep one`,
+      { folder: found, others: where },
+    );
+  }
+  return found;
+}
+
+/** Gives the copy that may be put into the first of the folders. */
+export function checkRestorable(search: Search, { copy, pin, allow }: EnsureOptions): string {
+  const { args, folders, survey } = search;
+  if (args.onlyNodes !== undefined && !args.onlyNodes.includes(NODE_NAME)) {
+    throw survey.excluded.length > 0 ? notFound(search) : leftOut(NODE_NAME);
+  }
+  if (copy === undefined) throw notFound(search);
+  if (!isLoginNode(copy)) throw notACopy(copy);
+  checkPinned(copy, { pin, allow }, (version) => `build the image again with ${version}`);
+  if (!canHold(folders[0])) throw noFolder(folders[0]);
+  return copy;
+}
+
+/** A folder, or one that can be made: nothing stands in its place, and there is a folder around it. */
+function canHold(folder: string): boolean {
+  const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory();
+  try {
+    return isFolder(folder) ?? isFolder(dirname(folder)) ?? false;
+  } catch {
+    // What may not even be looked at is told by the writing itself.
+    return true;
+  }
 }

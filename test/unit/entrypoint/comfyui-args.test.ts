@@ -21,12 +21,22 @@ describe('ComfyUI’s own options, as its argparse reads them', () => {
     [['--disable-all', '--white', 'a', 'b', '--cpu'], { onlyNodes: ['a', 'b'] }],
     [['--extra-model-paths-config', 'a', 'b', '--extra', 'c'], { extraModelPaths: ['a', 'b', 'c'] }],
     [['--tls-keyfile', 'k', '--tls-certfile', 'c'], { tls: true }],
+    [['--base-directory', '-my data', '--cpu'], { baseDirectory: '-my data' }],
+    [['--port', '9000', '--', '--port', '9001'], { port: 9000 }],
   ])('%j', (argv, expected) => {
     expect(read(...argv)).toMatchObject(expected);
   });
 
   test('what is not given is absent', () => {
     for (const name of ['corsOrigin', 'baseDirectory', 'onlyNodes'])
-      expect(read('--cpu')).not.toHaveProperty(name);
+      expect(read('--cpu', '--base-directory=')).not.toHaveProperty(name);
+  });
+
+  test.each<[string[], number]>([
+    [['tini', '--', 'python', 'main.py', '--port', '9000'], 9000],
+    [['launcher', '--port', '1', '/opt/ComfyUI/main.py', '--port', '9000'], 9000],
+    [['launcher', '--', '--port', '9000'], 9000],
+  ])('what stands around ComfyUI is not its own: %j', (command, port) => {
+    expect(readComfyUiArgs(command, { port: 8188 }).port).toBe(port);
   });
 });

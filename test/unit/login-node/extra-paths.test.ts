@@ -65,8 +65,8 @@ describe('what ComfyUI makes of an extra_model_paths file', () => {
     ['a tab for an indent', 'one:\n\tcustom_nodes: /a\n', /no YAML/],
     ['not UTF-8', Buffer.from([0x61, 0x3a, 0x20, 0xff]), /no YAML/],
     ['two documents', 'a: {}\n---\nb: {}\n', /no YAML/],
-    ['too deep', `a: ${'['.repeat(50_000)}`, /no YAML/],
-    ['too large', `a: {}\n${'#'.repeat(300_000)}`, /EFBIG/],
+    ['too deep', `a: ${'['.repeat(9000)}`, /no YAML/],
+    ['too large', `a: {}\n${'#'.repeat(70_000)}`, /EFBIG/],
   ])('%s is a fault', async (_, text, fault) => {
     expect(await read(text)).toMatch(fault);
   });

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readComfyUiArgs } from '../../../entrypoint/comfyui-args.ts';
-import { type EnsureOptions, ensureLoginNode } from '../../../entrypoint/login-node/ensure.ts';
+import { ensureLoginNode } from '../../../entrypoint/login-node/ensure.ts';
+import type { EnsureOptions } from '../../../entrypoint/login-node/look.ts';
 
 /** The parts of a login node that decide, and one file of each kind that is copied, or is not. */
 export const NODE: Readonly<Record<string, string>> = {
