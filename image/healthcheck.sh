@@ -30,7 +30,7 @@ read_record() {
   if [ -L "$1" ]; then
     found=broken
   elif [ -f "$1" ]; then
-    if record=$(cat "$1" 2>/dev/null); then found=file; fi
+    if record=$(cat "$1" 2>/dev/null); then found='file'; fi
   elif [ -e "$1" ]; then
     found=broken
   fi
@@ -101,9 +101,8 @@ seconds() {
 }
 
 updated=$(field updatedAt)
-d='[0-9]'
 case $updated in
-  $d$d$d$d-$d$d-${d}${d}T$d$d:$d$d:$d$d.$d$d${d}Z) ;;
+  [0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9].[0-9][0-9][0-9]Z) ;;
   *) verdict 1 'health.json has no date' ;;
 esac
 age=$(($(date +%s) - $(seconds "$updated")))
