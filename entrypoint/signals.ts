@@ -10,7 +10,7 @@ const RELOADING = 'SIGHUP';
  */
 const IGNORED = [
   ...(['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGPROF', 'SIGIO', 'SIGPWR', 'SIGSTKFLT'] as const),
-  ...(['SIGXCPU', 'SIGXFSZ', 'SIGTRAP', 'SIGSYS', 'SIGABRT', 'SIGPIPE', 'SIGURG'] as const),
+  ...(['SIGXCPU', 'SIGXFSZ', 'SIGTRAP', 'SIGSYS', 'SIGABRT'] as const),
   ...(['SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const),
 ];
 
