@@ -50,7 +50,7 @@ export interface FreeSpace {
 
 /** All that the checks look at. */
 export interface PreflightWorld {
-  settings: Pick<Settings, 'comfyuiDir'>;
+  settings: Pick<Settings, 'comfyuiDir' | 'mode'>;
   /** The command line that will be started, program included. */
   argv: readonly string[];
   /** What follows from it. */

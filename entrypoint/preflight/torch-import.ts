@@ -1,7 +1,7 @@
 import { Refusal } from '../exit.ts';
 import { fail, type PreflightCheck, type PreflightWorld, pass, skip, unknown } from './check.ts';
 import { gpuWish } from './gpu-wish.ts';
-import { TORCH, TORCH_REMEDY } from './torch-versions.ts';
+import { CPU_REMEDY, TORCH, TORCH_REMEDY } from './torch-versions.ts';
 
 /** From a cold disk the imports can take half a minute. */
 const TIMEOUT_MS = 240_000;
@@ -82,10 +82,7 @@ export const torchCuda: PreflightCheck = {
       return unknown('torch could not be imported');
     const said = found.said.length === 0 ? '' : `: ${found.said.join('; ')}`;
     if (found.backend === null) {
-      return fail(
-        'torch is a build for the CPU, and a GPU is asked for',
-        'install a build of PyTorch for the GPU, or add --cpu to COMFYUI_ARGS',
-      );
+      return fail('torch is a build for the CPU, and a GPU is asked for', CPU_REMEDY);
     }
     if (found.devices.length === 0) {
       return fail(

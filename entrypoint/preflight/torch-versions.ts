@@ -1,5 +1,6 @@
 import { Refusal } from '../exit.ts';
 import { fail, type Outcome, type PreflightCheck, type PythonAccount, pass, skip, unknown } from './check.ts';
+import { gpuWish } from './gpu-wish.ts';
 
 /** What ComfyUI imports of PyTorch. */
 export const TORCH = ['torch', 'torchvision', 'torchaudio'] as const;
@@ -7,11 +8,14 @@ export const TORCH = ['torch', 'torchvision', 'torchaudio'] as const;
 export const TORCH_REMEDY =
   'install torch, torchvision and torchaudio together, from one index (`… -m pip install torch torchvision torchaudio --index-url …`)';
 
+export const CPU_REMEDY = 'install a build of PyTorch for the GPU, or add --cpu to COMFYUI_ARGS';
+
 /** All three are installed, and are builds for one backend; importing them is another check's. */
 export const torchVersions: PreflightCheck = {
   id: 'torch-versions',
   severity: 'warning',
-  run({ facts, torchProvided = false }) {
+  run(world) {
+    const { facts, torchProvided = false } = world;
     if (facts instanceof Refusal) return skip('that Python gave no answer');
     const found = TORCH.map((name) => ({ name, version: facts.versions[name] }));
     if (found.some(({ version }) => version === undefined)) return unknown('the versions were not asked for');
@@ -22,10 +26,11 @@ export const torchVersions: PreflightCheck = {
         ? skip(`${words}; the PyTorch cache provides it at boot`)
         : fail(words, TORCH_REMEDY);
     }
-    return ofOneBackend(
-      found.map(({ name, version }) => ({ name, version: version ?? '' })),
-      facts.machine,
-    );
+    const installed = found.map(({ name, version }) => ({ name, version: version ?? '' }));
+    if (!torchProvided && gpuWish(world) !== undefined && installed[0]?.version.endsWith('+cpu')) {
+      return fail(`torch ${installed[0].version} is a build for the CPU, and a GPU is asked for`, CPU_REMEDY);
+    }
+    return ofOneBackend(installed, facts.machine);
   },
 };
 

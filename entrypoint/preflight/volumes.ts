@@ -63,6 +63,7 @@ export const loginWritable: PreflightCheck = {
   id: 'login-writable',
   severity: 'error',
   run(world) {
+    if (world.settings.mode === 'open') return skip('an open server is meant: no PASSWORD is written');
     const folder = join(world.settings.comfyuiDir, 'login');
     const password = join(folder, 'PASSWORD');
     if (lstatSync(password, { throwIfNoEntry: false }) !== undefined) return skip(`${password} is there`);

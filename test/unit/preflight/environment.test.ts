@@ -59,6 +59,7 @@ describe('env-mangling', () => {
 describe('pid1', () => {
   test.each([
     [1, 'node\0entrypoint\0', 'fail'],
+    [1, '', 'fail'],
     [7, '/usr/local/bin/node\0entrypoint\0', 'fail'],
     [7, '/usr/bin/tini\0-s\0--\0node\0', 'pass'],
     [7, '/sbin/docker-init\0--\0', 'pass'],

@@ -80,6 +80,16 @@ describe('torch-versions', () => {
     if (verdict === 'fail') expect(result.remedy).toContain('together');
   });
 
+  test('a build for the CPU where a GPU is asked for, unless the cache provides another', async () => {
+    const versions = { torch: '2.5.1+cpu', torchvision: '0.20.1+cpu', torchaudio: '2.5.1+cpu' };
+    const facts = account({ versions });
+    expect(await look(torchVersions, world({ facts }))).toMatchObject({ verdict: 'pass' });
+    const asked = await look(torchVersions, world({ facts, ...ASKED }));
+    expect(asked).toMatchObject({ verdict: 'fail', remedy: expect.stringContaining('--cpu') });
+    const provided = world({ facts, ...ASKED, torchProvided: true });
+    expect(await look(torchVersions, provided)).toMatchObject({ verdict: 'pass' });
+  });
+
   test('what the cache will provide need not be there yet', async () => {
     const facts = account({ versions: { torch: null, torchvision: null, torchaudio: null } });
     expect(await look(torchVersions, world({ facts, torchProvided: true }))).toMatchObject({
@@ -158,6 +168,12 @@ describe.skipIf(without)('a real Python', () => {
     const result = await look(torchCuda, packages({ torch: source, ...OTHERS }, ASKED));
     expect(result).toMatchObject({ verdict, severity: 'warning' });
     expect(result.message).toContain(words);
+  });
+
+  test('what a package says of itself at its import says nothing of the GPU', async () => {
+    const torchvision = `import warnings; warnings.warn("image.so")\n${OTHERS.torchvision}`;
+    const at = packages({ torch: torch('"12.4"', ['RTX 3090']), ...OTHERS, torchvision }, ASKED);
+    expect(await look(torchCuda, at)).toMatchObject({ verdict: 'pass' });
   });
 
   test('writes into each folder as ComfyUI’s user, and leaves nothing behind', async () => {

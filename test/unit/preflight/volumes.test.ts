@@ -151,6 +151,8 @@ describe('login-writable', () => {
     const at = world();
     mount(at, join(at.comfyui, 'login'), 'ro');
     expect(await look(loginWritable, at)).toMatchObject({ verdict: 'fail', exit: 74 });
+    const open = { ...at, settings: { ...at.settings, mode: 'open' as const } };
+    expect(await look(loginWritable, open)).toMatchObject({ verdict: 'skip' });
   });
 
   // Nothing is forbidden to root.

@@ -56,7 +56,7 @@ export function world(
   return {
     folder,
     comfyui,
-    settings: { comfyuiDir: comfyui },
+    settings: { comfyuiDir: comfyui, mode: 'protected' },
     argv,
     args,
     listens: [args],
