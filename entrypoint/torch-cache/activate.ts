@@ -10,16 +10,20 @@ import { asPathRefusal } from './refusals.ts';
 /** The file by which Python sees the store: it reads each `.pth` of site-packages at its start. */
 const pathFile = ({ sitePackages }: PythonFacts): string => join(sitePackages, 'comfyui-auth-torch.pth');
 
+/** In its environment, Python does not see the store: to ask what is installed besides, or where the store is damaged. */
+export const WITHOUT_STORE = { COMFYUI_AUTH_TORCH_STORE: 'off' } as const;
+
 /**
  * The text of that file. Python runs a line that begins with `import`: a bare path would come behind site-packages,
  * where an older PyTorch wins.
  */
 export function pathFileText(packages: string): string {
-  const first =
-    "next((i for i, p in enumerate(sys.path) if p.rstrip('/').endswith(('/site-packages', '/dist-packages'))), len(sys.path))";
+  const unless = "os.environ.get('COMFYUI_AUTH_TORCH_STORE') == 'off'";
+  const ends = "p.rstrip('/').endswith(('/site-packages', '/dist-packages'))";
+  const first = `next((i for i, p in enumerate(sys.path) if ${ends}), len(sys.path))`;
   return [
     '# PyTorch from the cache of the container, before other packages. Written at the start of the container.\n',
-    `import sys; sys.path.insert(${first}, ${JSON.stringify(packages)})\n`,
+    `import os, sys; ${unless} or sys.path.insert(${first}, ${JSON.stringify(packages)})\n`,
   ].join('');
 }
 

@@ -82,7 +82,7 @@ async function fill(
     total,
   });
   const tell = async (seconds: number) => {
-    const { bytes, packages } = await measure(staging);
+    const { bytes, packages } = await measure(staging, pins(lock));
     log.info('torch-progress', `${packages} of ${total} packages, ${inWords(bytes)}, ${seconds} s`, {
       packages,
       total,

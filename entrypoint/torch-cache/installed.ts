@@ -4,21 +4,17 @@ import { join } from 'node:path';
 import { replaceFile } from '../../src/store/replace.ts';
 import { unless } from '../../src/store/system-call.ts';
 import type { PythonFacts } from '../python.ts';
-import { activate, activePackages, deactivate } from './activate.ts';
+import { activePackages, deactivate, WITHOUT_STORE } from './activate.ts';
 import { makeSharedFolder } from './folder.ts';
 import { faultOfImport } from './import-test.ts';
-import { normalName, normalVersion, TORCH_PACKAGES } from './lock-file.ts';
+import { normalVersion, readDistInfo, TORCH_PACKAGES } from './lock-file.ts';
 import type { LockedPorts } from './ports.ts';
 
 /** What site-packages itself holds. Asked while the store is active, Python would tell the store's versions. */
 function ownVersions({ sitePackages }: PythonFacts): Record<string, string> {
   const names = unless(['ENOENT', 'EACCES'], () => readdirSync(sitePackages)) ?? [];
-  return Object.fromEntries(
-    names.flatMap((entry) => {
-      const [, name, version] = /^(.+)-([^-]+)\.dist-info$/.exec(entry) ?? [];
-      return name === undefined || version === undefined ? [] : [[normalName(name), version]];
-    }),
-  );
+  const found = names.flatMap((name) => readDistInfo(name) ?? []);
+  return Object.fromEntries(found.map(({ name, version }) => [name, version]));
 }
 
 /** Whether each package of the lock is installed in its version, without the store. */
@@ -73,15 +69,14 @@ function remember(ports: LockedPorts): void {
  */
 export async function holdsInstalled(ports: LockedPorts): Promise<boolean> {
   if (!isInstalled(ports)) return false;
-  const active = activePackages(ports.facts);
-  deactivate(ports.facts);
-  if (isRemembered(ports)) return true;
-  const fault = await faultOfImport(ports.context);
-  if (fault === undefined) {
+  if (!isRemembered(ports)) {
+    const fault = await faultOfImport({ ...ports.context, env: { ...ports.context.env, ...WITHOUT_STORE } });
+    if (fault !== undefined) {
+      ports.log.warning('torch-broken', `the installed PyTorch cannot be imported (${fault})`);
+      return false;
+    }
     remember(ports);
-    return true;
   }
-  if (active !== undefined) activate(ports.facts, active);
-  ports.log.warning('torch-broken', `the installed PyTorch cannot be imported (${fault})`);
-  return false;
+  deactivate(ports.facts);
+  return true;
 }

@@ -37,6 +37,13 @@ export const normalVersion = (version: string): string => {
   return local === undefined ? release : `${release}+${local.replace(/[-_]/g, '.')}`;
 };
 
+/** Package and version of a folder of metadata, `torch-2.5.1.dist-info`; undefined for any other name. */
+export function readDistInfo(folder: string): { name: string; version: string } | undefined {
+  const [, name, version] = /^(.+)-([^-]+)\.dist-info$/.exec(folder) ?? [];
+  if (name === undefined || version === undefined) return undefined;
+  return { name: normalName(name), version: normalVersion(version) };
+}
+
 /** Reads the lock; undefined where there is none. Throws a `Refusal` (78, 77, 74) that names the file and the line. */
 export function readTorchLock({ lockPath }: TorchSettings): TorchLock | undefined {
   if (lockPath === undefined) return undefined;

@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { readDistInfo } from './lock-file.ts';
 import type { TorchPorts } from './ports.ts';
 
 const EVERY_MS = 10_000;
@@ -28,8 +29,13 @@ export async function whileTelling<T>(
 }
 
 /** What an installer has written so far, wherever below the folder; a package counts from its RECORD on. */
-export async function measure(folder: string): Promise<{ bytes: number; packages: number }> {
-  let [bytes, packages] = [0, 0];
+export async function measure(
+  folder: string,
+  wanted: readonly string[],
+): Promise<{ bytes: number; packages: number }> {
+  let bytes = 0;
+  // Some packages bring others along inside: only those of the lock count, and each once.
+  const found = new Set<string>();
   const folders = [folder];
   for (const path of folders) {
     // Installers move and remove while we look.
@@ -37,10 +43,11 @@ export async function measure(folder: string): Promise<{ bytes: number; packages
     for (const entry of entries) {
       if (entry.isDirectory()) folders.push(join(path, entry.name));
       else bytes += (await lstat(join(path, entry.name)).catch(() => ({ size: 0 }))).size;
-      if (entry.name === 'RECORD' && path.endsWith('.dist-info')) packages++;
+      const info = entry.name === 'RECORD' ? readDistInfo(basename(path)) : undefined;
+      if (info !== undefined) found.add(`${info.name}==${info.version}`);
     }
   }
-  return { bytes, packages };
+  return { bytes, packages: wanted.filter((one) => found.has(one)).length };
 }
 
 /** `1.2 GB`, `34 MB`. */

@@ -1,11 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { lockOf, torchWheels, type Wheel, writeWheels } from './wheels.ts';
 
 const root = resolve(import.meta.dirname, '..', '..', '..');
+
+/** The system's, where there is one: other users can run it. */
+export const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
 
 /** A Python of its own, with pip; made once for a file of tests. */
 export class Workshop {
@@ -20,7 +23,7 @@ export class Workshop {
     const host = join(import.meta.dirname, 'host.ts');
     const options = ['--bundle', '--platform=node', '--format=cjs', '--log-level=error'];
     execFileSync(join(root, 'node_modules', '.bin', 'esbuild'), [host, ...options, `--outfile=${this.host}`]);
-    execFileSync('python3', ['-m', 'venv', this.venv]);
+    execFileSync(PYTHON, ['-m', 'venv', this.venv]);
     const ask = 'import sysconfig; print(sysconfig.get_path("purelib"))';
     this.sitePackages = execFileSync(this.python, ['-c', ask], { encoding: 'utf8' }).trim();
     this.#own = new Set(readdirSync(this.sitePackages));
