@@ -29,12 +29,13 @@ interface Place {
  * What is mounted read-only needs no room.
  */
 function places(world: PreflightWorld): Place[] {
-  const { output } = comfyUiFolders(world);
+  const { output, input, temp, user } = comfyUiFolders(world);
   const { settings, cacheDir, runDir, root } = world;
   const all: Place[] = [
     { path: join(settings.comfyuiDir, 'login'), low: MIB, full: MIB / 16 },
     { path: settings.comfyuiDir, low: GIB, full: 64 * MIB },
     { path: output, low: GIB, full: 64 * MIB },
+    ...[input, temp, user].map((path) => ({ path, low: 64 * MIB })),
     ...(cacheDir === undefined ? [] : [{ path: cacheDir, low: GIB }]),
     { path: join(root, 'dev/shm'), low: 32 * MIB },
     { path: runDir, low: MIB / 4 },

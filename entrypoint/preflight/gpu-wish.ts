@@ -11,12 +11,15 @@ export interface GpuWish {
 /** Also where a shell gets the command as one word. */
 const WITHOUT = /(?:^|\s)--(?:cpu|directml)(?:[\s=]|$)/;
 
+/** Whether ComfyUI is told to do without CUDA. */
+export const withoutGpu = (argv: readonly string[]): boolean => argv.some((word) => WITHOUT.test(word));
+
 // The toolkit itself sets `void` where it hands a GPU in by another way: that says nothing.
 const NOTHING = ['', 'none', 'void'];
 
 /** Undefined where nobody asks for a GPU, or ComfyUI is told to do without. */
 export function gpuWish({ argv, env }: Pick<PreflightWorld, 'argv' | 'env'>): GpuWish | undefined {
-  if (argv.some((word) => WITHOUT.test(word))) return undefined;
+  if (withoutGpu(argv)) return undefined;
   // ComfyUI puts it over CUDA_VISIBLE_DEVICES.
   const option = optionValue(argv, '--cuda-device', '--cuda-d');
   if (option !== undefined) return { by: '--cuda-device', indexes: indexes(option) };

@@ -1,7 +1,8 @@
 import { Refusal } from '../exit.ts';
 import { fail, type PreflightCheck, type PreflightWorld, pass, skip, unknown } from './check.ts';
 import { gpuWish } from './gpu-wish.ts';
-import { CPU_REMEDY, TORCH, TORCH_REMEDY } from './torch-versions.ts';
+import { cpuBuildRemedy, torchRemedy } from './torch-remedy.ts';
+import { TORCH } from './torch-versions.ts';
 
 /** From a cold disk the imports can take half a minute. */
 const TIMEOUT_MS = 240_000;
@@ -58,11 +59,11 @@ export const torchImport: PreflightCheck = {
     if (typeof found === 'string') {
       return fail(
         `importing PyTorch ends Python by ${found}`,
-        `${TORCH_REMEDY}, builds that this processor can run`,
+        `${torchRemedy(world)}, in versions that this processor can run`,
       );
     }
     const [failure] = Object.entries(found.failed);
-    if (failure !== undefined) return fail(`import ${failure[0]}: ${failure[1]}`, TORCH_REMEDY);
+    if (failure !== undefined) return fail(`import ${failure[0]}: ${failure[1]}`, torchRemedy(world));
     return pass(TORCH.map((name) => `${name} ${found.versions[name]}`).join(', '));
   },
 };
@@ -82,7 +83,7 @@ export const torchCuda: PreflightCheck = {
       return unknown('torch could not be imported');
     const said = found.said.length === 0 ? '' : `: ${found.said.join('; ')}`;
     if (found.backend === null) {
-      return fail('torch is a build for the CPU, and a GPU is asked for', CPU_REMEDY);
+      return fail('torch is a build for the CPU, and a GPU is asked for', cpuBuildRemedy(world));
     }
     if (found.devices.length === 0) {
       return fail(

@@ -1,14 +1,10 @@
 import { Refusal } from '../exit.ts';
 import { fail, type Outcome, type PreflightCheck, type PythonAccount, pass, skip, unknown } from './check.ts';
 import { gpuWish } from './gpu-wish.ts';
+import { cpuBuildRemedy, torchRemedy } from './torch-remedy.ts';
 
 /** What ComfyUI imports of PyTorch. */
 export const TORCH = ['torch', 'torchvision', 'torchaudio'] as const;
-
-export const TORCH_REMEDY =
-  'install torch, torchvision and torchaudio together, from one index (`… -m pip install torch torchvision torchaudio --index-url …`)';
-
-export const CPU_REMEDY = 'install a build of PyTorch for the GPU, or add --cpu to COMFYUI_ARGS';
 
 /** All three are installed, and are builds for one backend; importing them is another check's. */
 export const torchVersions: PreflightCheck = {
@@ -24,13 +20,16 @@ export const torchVersions: PreflightCheck = {
       const words = `not installed: ${missing.join(', ')}`;
       return torchProvided
         ? skip(`${words}; the PyTorch cache provides it at boot`)
-        : fail(words, TORCH_REMEDY);
+        : fail(words, torchRemedy(world));
     }
     const installed = found.map(({ name, version }) => ({ name, version: version ?? '' }));
     if (!torchProvided && gpuWish(world) !== undefined && installed[0]?.version.endsWith('+cpu')) {
-      return fail(`torch ${installed[0].version} is a build for the CPU, and a GPU is asked for`, CPU_REMEDY);
+      return fail(
+        `torch ${installed[0].version} is a build for the CPU, and a GPU is asked for`,
+        cpuBuildRemedy(world),
+      );
     }
-    return ofOneBackend(installed, facts.machine);
+    return ofOneBackend(installed, facts.machine, torchRemedy(world));
   },
 };
 
@@ -38,6 +37,7 @@ export const torchVersions: PreflightCheck = {
 function ofOneBackend(
   found: readonly { name: string; version: string }[],
   machine: PythonAccount['machine'],
+  remedy: string,
 ): Outcome {
   const backends = new Set(found.map(({ version }) => version.split('+')[1] ?? ''));
   const words = found.map(({ name, version }) => `${name} ${version}`).join(', ');
@@ -46,6 +46,6 @@ function ofOneBackend(
   // On x86_64 PyPI's wheels are builds for CUDA.
   const mixed = named.length > 1 || (named[0] === 'cpu' && machine === 'x86_64');
   return mixed
-    ? fail(`builds for different backends: ${words}`, TORCH_REMEDY)
+    ? fail(`builds for different backends: ${words}`, remedy)
     : unknown(`not all versions name their backend: ${words}`);
 }

@@ -19,6 +19,15 @@ for path in sys.argv[1:]:
 print("\\n" + json.dumps(found), flush=True)
 `;
 
+const ROOM = 'free some space there, or mount a larger volume';
+/** By the first errno; where there is none, the user may not write there. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  EROFS: 'mount it writable, without `:ro`',
+  ENOSPC: ROOM,
+  EDQUOT: ROOM,
+  EIO: 'look at that disk, it fails',
+};
+
 /** ComfyUI's user really writes into the folders: access lists, quotas and full disks show only so. */
 export const volumesWrite: PreflightCheck = {
   id: 'volumes-write',
@@ -38,10 +47,11 @@ export const volumesWrite: PreflightCheck = {
     const failed = failures(result.stdout);
     if (failed === undefined) return unknown('that Python gave no answer');
     const list = Object.entries(failed).map(([path, errno]) => `${path} (${errno})`);
-    if (list.length === 0) return pass(`user ${owner.uid} wrote into ${folders.join(', ')}`);
+    const errno = Object.values(failed)[0];
+    if (errno === undefined) return pass(`user ${owner.uid} wrote into ${folders.join(', ')}`);
     return fail(
       `user ${owner.uid} could not write into ${list.join(', ')}`,
-      'EACCES: chown the mounted folder to that user; EROFS: mount it writable; ENOSPC or EDQUOT: free some space there',
+      REMEDIES[errno] ?? `chown -R ${owner.uid}:${owner.gid} the folder that is mounted there`,
     );
   },
 };

@@ -77,7 +77,14 @@ describe('torch-versions', () => {
     const at = world({ facts: account({ machine, versions }) });
     const result = await look(torchVersions, at);
     expect(result).toMatchObject({ verdict, severity: 'warning' });
-    if (verdict === 'fail') expect(result.remedy).toContain('together');
+    const install = 'python3 -m pip install --force-reinstall torch torchvision torchaudio';
+    if (verdict === 'fail') expect(result.remedy).toBe(install);
+  });
+
+  test('for the processor alone the wheels come from their own index', async () => {
+    const facts = account({ versions: { torch: null, torchvision: null, torchaudio: null } });
+    const { remedy } = await look(torchVersions, world({ facts, options: ['--cpu'] }));
+    expect(remedy).toMatch(/ --index-url https:\/\/\S+\/cpu$/);
   });
 
   test('a build for the CPU where a GPU is asked for, unless the cache provides another', async () => {
@@ -186,6 +193,7 @@ describe.skipIf(without)('a real Python', () => {
     const result = await look(volumesWrite, other);
     expect(result).toMatchObject({ verdict: 'fail' });
     expect(result.message).toBe(`user 54321 could not write into ${join(at.comfyui, 'output')} (EACCES)`);
+    expect(result.remedy).toContain('chown -R 54321:54321');
   });
 });
 

@@ -179,6 +179,8 @@ describe('disk', () => {
     ['output', 2 * GIB, 'pass', 'pass'],
     ['output', 500 * MIB, 'pass', 'fail'],
     ['output', 10 * MIB, 'fail', 'fail'],
+    ['user', 10 * MIB, 'pass', 'fail'],
+    ['temp', 100 * MIB, 'pass', 'pass'],
     ['login', 10 * MIB, 'pass', 'pass'],
     ['login', 0, 'fail', 'fail'],
     ['shm', 64 * MIB, 'pass', 'pass'],
