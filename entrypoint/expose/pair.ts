@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { readInto } from './buffers.ts';
 
 export interface Address {
   host: string;
@@ -6,7 +7,7 @@ export interface Address {
 }
 
 /** How much of a transfer waits in a socket before its sender is held back. */
-export const BUFFER_BYTES = 256 * 1024;
+export const BUFFER_BYTES = 64 * 1024;
 
 /** After this silence the kernel asks the other side whether it is there still. */
 export const KEEP_ALIVE_MS = 60_000;
@@ -30,7 +31,8 @@ export function joinTo(
   lingerMs: number,
   failed: (error: NodeJS.ErrnoException) => void,
 ): Socket {
-  const server = connect({ ...target, ...SOCKET_OPTIONS });
+  const { onread, closed } = readInto(() => server, client);
+  const server = connect({ ...target, ...SOCKET_OPTIONS, onread });
   const cut = () => {
     reset(client);
     reset(server);
@@ -41,7 +43,8 @@ export function joinTo(
     failed(error);
   });
   client.pipe(server);
-  server.pipe(client);
+  server.once('end', () => client.end());
+  server.once('close', closed);
   // A server that has closed says the same as one that has only ended: a client must not hold it for ever.
   client.once('finish', () => client.setTimeout(lingerMs, cut));
   return server;

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -71,6 +71,31 @@ describe('bytes', () => {
     const client = await stage.connect(port);
     client.end(sent);
     expect((await everything(client)).equals(sent)).toBe(true);
+  });
+
+  test('of many transfers at once, a third of them cut off, are never mixed up', async () => {
+    const { relay, port } = await stage.open((socket) => {
+      const sent = randomBytes(4 * MB);
+      // The checksum goes ahead of what it is for.
+      socket.write(createHash('sha256').update(sent).digest());
+      socket.end(sent);
+    });
+    const transfer = async (cutOff: boolean) => {
+      const client = await stage.connect(port);
+      if (cutOff) {
+        await once(client, 'data');
+        client.resetAndDestroy();
+        return true;
+      }
+      const all = await everything(client);
+      client.end();
+      return createHash('sha256').update(all.subarray(32)).digest().equals(all.subarray(0, 32));
+    };
+    for (let round = 0; round < 3; round++) {
+      const whole = await Promise.all(Array.from({ length: 30 }, (_, i) => transfer(i % 3 === 0)));
+      expect(whole.every(Boolean)).toBe(true);
+    }
+    await expect.poll(() => relay.connections).toBe(0);
   });
 
   test('pass one by one without waiting for more', async () => {
