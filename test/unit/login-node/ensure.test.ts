@@ -13,7 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { lay, NODE, Stage } from './stage.ts';
+import { restoreLoginNode } from '../../../entrypoint/login-node/restore.ts';
+import { lay, NODE, owner, Stage } from './stage.ts';
 
 let stage: Stage;
 beforeEach(() => {
@@ -111,6 +112,12 @@ describe('without a copy, no start', () => {
       /^mv \S+\/\.disabled\/login@1_0 \S+custom_nodes\/ComfyUI-Login$/,
     ],
     ['not whole', () => node('x', WITHOUT_INIT), 'login-node-broken', /git clone/],
+    [
+      'set aside because it was not',
+      () => node('x.disabled', WITHOUT_INIT),
+      'login-node-missing',
+      /git clone/,
+    ],
     ['loose', () => lay(stage.nodes, NODE), 'login-node-broken', /move its files into/],
     ['only Python’s by-products', () => node('__pycache__'), 'login-node-missing', /git clone/],
   ])('%s', async (_name, prepare, code, remedy) => {
@@ -254,6 +261,15 @@ describe('restored from the copy', () => {
     const all = await Promise.all(Array.from({ length: 6 }, () => stage.restore()));
     expect(new Set(all)).toEqual(new Set([restored()]));
     expect(names()).toEqual(['ComfyUI-Login']);
+  });
+
+  test('not over one that another start has put there in the meantime', () => {
+    lay(restored(), { ...NODE, 'theirs.txt': '' });
+    expect(restoreLoginNode(stage.copy, stage.nodes, owner)).toBeUndefined();
+    expect([names(), readdirSync(restored())]).toEqual([
+      ['ComfyUI-Login'],
+      expect.arrayContaining(['theirs.txt']),
+    ]);
   });
 
   test('a copy that is none is refused', async () => {

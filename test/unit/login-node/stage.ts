@@ -22,7 +22,7 @@ export function lay(folder: string, files: Readonly<Record<string, string>>): vo
   }
 }
 
-const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+export const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
 /** A folder with a ComfyUI that has no custom nodes yet, and a copy of the login node beside it. */
 export class Stage {
