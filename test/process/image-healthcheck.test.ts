@@ -28,15 +28,15 @@ beforeEach(() => {
 const file = () => join(deployment.run, 'health.json');
 const ago = (seconds: number) => new Date(Date.now() - seconds * 1000).toISOString();
 
-/** A line as the entrypoint writes it, changed in some fields. */
-function record(change: Record<string, unknown> = {}): string {
+/** A line as the entrypoint writes it, changed in some fields; `age` in seconds, from now. */
+function record({ age = 0, ...change }: Record<string, unknown> = {}): string {
   const whole = {
     v: 1,
     state: 'READY',
     live: true,
     ready: true,
     since: ago(60),
-    updatedAt: ago(0),
+    updatedAt: ago(Number(age)),
     pid: process.pid,
     childPid: 2,
     restarts: 0,
@@ -74,11 +74,11 @@ describe('exits as the entrypoint does', () => {
     ['degraded', { state: 'DEGRADED', ready: false, reason: 'the proof cannot be repeated' }, 1, 0],
     ['ended', { state: 'EXIT', live: false, ready: false, reason: 'exit 0' }, 1, 1],
     ['ready and ended', { live: false }, 1, 1],
-    ['25 s old', { updatedAt: ago(25) }, 0, 0],
-    ['32 s old', { updatedAt: ago(32) }, 1, 1],
-    ['an hour old', { updatedAt: ago(3600) }, 1, 1],
-    ['3 s ahead', { updatedAt: ago(-3) }, 0, 0],
-    ['8 s ahead', { updatedAt: ago(-8) }, 1, 1],
+    ['10 s old', { age: 10 }, 0, 0],
+    ['32 s old', { age: 32 }, 1, 1],
+    ['an hour old', { age: 3600 }, 1, 1],
+    ['3 s ahead', { age: -3 }, 0, 0],
+    ['a minute ahead', { age: -60 }, 1, 1],
     ['of another century', { updatedAt: '2099-12-31T23:59:59.999Z' }, 1, 1],
     ['of a leap day', { updatedAt: '2024-02-29T08:09:08.000Z' }, 1, 1],
     ['no date', { updatedAt: 'today' }, 1, 1],
