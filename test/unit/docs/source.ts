@@ -19,9 +19,14 @@ export function section(document: string, heading: string): string {
   const lines = document.split('\n');
   const from = lines.indexOf(heading);
   if (from < 0) throw new Error(`there is no ${heading}`);
-  const level = /^#+/.exec(heading)?.[0].length ?? 1;
+  const [marks = '#'] = /^#+/.exec(heading) ?? [];
   const rest = lines.slice(from + 1);
-  const end = rest.findIndex((line) => /^#+ /.test(line) && (/^#+/.exec(line)?.[0].length ?? 9) <= level);
+  let code = false;
+  const end = rest.findIndex((line) => {
+    if (line.startsWith('```')) code = !code;
+    const [found] = /^#+(?= )/.exec(line) ?? [];
+    return !code && found !== undefined && found.length <= marks.length;
+  });
   return rest.slice(0, end < 0 ? undefined : end).join('\n');
 }
 
