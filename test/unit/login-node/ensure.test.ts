@@ -101,6 +101,17 @@ describe('the login node that ComfyUI will load', () => {
   });
 });
 
+test('the same folder under two names is loaded twice', async () => {
+  const real = join(stage.folder, 'real');
+  renameSync(stage.comfyui, real);
+  symlinkSync('real', stage.comfyui);
+  const found = node('login', NODE, join(real, 'custom_nodes'));
+  writeFileSync(join(real, 'extra_model_paths.yaml'), `a:\n  custom_nodes: ${stage.nodes}\n`);
+  expect(await stage.ensure()).toBe(found);
+  expect(stage.events).toEqual([expect.stringContaining(join(stage.nodes, 'login'))]);
+  expect(stage.events[0]).toMatch(/^login-node-duplicate/);
+});
+
 describe('without a copy, no start', () => {
   test.each<[string, () => void, string, RegExp]>([
     ['absent', () => undefined, 'login-node-missing', /git clone/],
