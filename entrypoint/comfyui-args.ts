@@ -43,6 +43,10 @@ export function readComfyUiArgs(command: readonly string[], fallback: { port: nu
   };
 }
 
+/** The value of one of ComfyUI's options that take one; `shortest` is the shortest abbreviation that means it alone. */
+export const optionValue = (command: readonly string[], name: string, shortest: string): string | undefined =>
+  last(ownWords(command), name, shortest);
+
 /** What ComfyUI's argparse gets to see as options: behind `main.py`, where there is one, and before a `--`. */
 function ownWords(command: readonly string[]): readonly string[] {
   const main = command.findIndex((word) => basename(word) === 'main.py');

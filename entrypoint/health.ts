@@ -1,5 +1,5 @@
 import { accessSync, constants, lstatSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Failure } from '../src/model/failure.ts';
 import type { Check } from '../src/probe/check.ts';
 import { missingFolders } from '../src/store/folder.ts';
@@ -61,6 +61,22 @@ export function chooseRunFolder(runDir: string | undefined): string {
     message: `neither ${wanted} nor ${fallback} can be written to`,
     remedy: 'set RUN_DIR to a folder that the container may write to, such as a tmpfs',
   });
+}
+
+/** The same without making one: where health.json would stand. */
+export function lookForRunFolder(runDir: string | undefined): string {
+  const [wanted, fallback] = runFolders(runDir);
+  try {
+    accessSync(nearest(wanted), constants.W_OK | constants.X_OK);
+    return wanted;
+  } catch {
+    return fallback;
+  }
+}
+
+/** The folder itself, or the nearest one above it that is there. */
+function nearest(folder: string): string {
+  return lstatSync(folder, { throwIfNoEntry: false }) === undefined ? nearest(dirname(folder)) : folder;
 }
 
 /** Anybody can make a folder in /tmp: in one that is not ours alone a planted health.json could stand. */

@@ -1,17 +1,18 @@
+import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../src/platform/clock.ts';
 import { nodeProcess } from '../src/platform/process.ts';
 import { Redactor } from '../src/platform/redact.ts';
 import { text } from './environment.ts';
 import { asRefusal, ContainerExit, type Refusal } from './exit.ts';
-import { checkHealth, chooseRunFolder, Health } from './health.ts';
+import { checkHealth, chooseRunFolder, Health, lookForRunFolder } from './health.ts';
 import { createLog, type Log } from './log.ts';
 import { preflightExit, preflightJson, preflightText } from './preflight/report.ts';
 import { preflight } from './preflight-command.ts';
 import { run } from './run.ts';
 import { lineAware } from './screen.ts';
 import { secretsIn } from './settings.ts';
-import { Signals } from './signals.ts';
+import { Signals, StopAsked } from './signals.ts';
 import { torchCache } from './torch-command.ts';
 
 declare const __VERSION__: string;
@@ -131,43 +132,40 @@ async function runHere(command: string[]): Promise<number> {
 async function preflightHere(command: string[], json: boolean): Promise<number> {
   const { ports } = startHere(stderr);
   const running = checkHealth(text(env, 'RUN_DIR'), true, new Date()).healthy;
-  const runFolder = text(env, 'RUN_DIR') ?? '/run/comfyui-auth';
-  const results = await preflight(command, { ...ports, runFolder, signal: interruption() }, running);
-  stdout.write(json ? preflightJson(results) : preflightText(results));
-  return preflightExit(results);
+  const runFolder = lookForRunFolder(text(env, 'RUN_DIR'));
+  return interruptible(ports.log, async (signal) => {
+    const results = await preflight(command, { ...ports, runFolder, signal }, running);
+    stdout.write(json ? preflightJson(results) : preflightText(results));
+    return preflightExit(results);
+  });
 }
 
 async function torchCacheHere(args: string[]): Promise<number> {
   const { ports } = startHere(stderr);
-  try {
-    return await torchCache(args, {
-      ...ports,
-      signal: interruption(),
-      write: (words) => stdout.write(words),
-    });
-  } catch (error) {
-    const refusal = asRefusal(error);
-    tellRefusal(ports.log, refusal);
-    return refusal.exit;
-  }
+  const write = (words: string) => stdout.write(words);
+  return interruptible(ports.log, (signal) => torchCache(args, { ...ports, signal, write }));
 }
 
-/** Aborted by the first signal that asks for the end. */
-function interruption(): AbortSignal {
+/** Does something that a signal cuts off; it then ends as whoever was killed by that signal. */
+async function interruptible(log: Log, act: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const signals = new Signals();
   signals.listen(() => undefined);
-  return signals.stop;
+  try {
+    return await act(signals.stop);
+  } catch (error) {
+    const { reason } = signals.stop;
+    if (reason instanceof StopAsked) return 128 + constants.signals[reason.signal];
+    const refusal = asRefusal(error);
+    tellRefusal(log, refusal);
+    return refusal.exit;
+  }
 }
 
 function tellRefusal(log: Log, { code, exit, message, remedy }: Refusal): void {
   log.error(
     exit === ContainerExit.open ? 'open' : 'refused',
-    `${message}. Remedy: ${remedy}. (${code}, exit ${exit})`,
-    {
-      code,
-      exitCode: exit,
-      remedy,
-    },
+    `${message}. Remedy: ${remedy.replace(/\.$/, '')}. (${code}, exit ${exit})`,
+    { code, exitCode: exit, remedy },
   );
 }
 

@@ -18,7 +18,14 @@ type StopSignal = (typeof STOPPING)[number];
 type KnownSignal = StopSignal | typeof RELOADING | (typeof IGNORED)[number];
 
 /** Says that the container was asked to stop: the way out of whatever is being waited for. */
-export class StopAsked extends Error {}
+export class StopAsked extends Error {
+  readonly signal: StopSignal;
+
+  constructor(signal: StopSignal) {
+    super(`stopped by ${signal}`);
+    this.signal = signal;
+  }
+}
 
 /** What was asked of the container by signals. */
 export class Signals {
@@ -59,7 +66,7 @@ export class Signals {
       this.#wake();
     } else if (isStop(signal)) {
       if (this.#stop.signal.aborted) this.#force.abort();
-      this.#stop.abort(new StopAsked(`stopped by ${signal}`));
+      this.#stop.abort(new StopAsked(signal));
     }
   }
 

@@ -3,7 +3,7 @@ import type { Exposure } from './exposure.ts';
 import type { Health } from './health.ts';
 import type { Log } from './log.ts';
 import type { Plan } from './plan.ts';
-import { answers } from './preflight/port.ts';
+import { isListening } from './preflight/port.ts';
 import type { Objection } from './watch.ts';
 
 const PAUSE_MS = 250;
@@ -26,7 +26,7 @@ export async function watchOpen(
   over: AbortSignal,
 ): Promise<Objection> {
   const { expose, clock, health, log } = ports;
-  while (!(await answers(args))) await clock.wait(PAUSE_MS, over);
+  while (!isListening(args)) await clock.wait(PAUSE_MS, over);
   await expose.open();
   over.throwIfAborted();
   health.enter('READY', { reason: UNPROTECTED });

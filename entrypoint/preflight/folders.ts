@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
+import { optionValue } from '../comfyui-args.ts';
 import type { PreflightWorld } from './check.ts';
-import { optionValue } from './options.ts';
 
 /** The folders that ComfyUI will use with these arguments (its folder_paths.py, its main.py). */
 export interface ComfyUiFolders {

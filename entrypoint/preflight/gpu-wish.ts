@@ -1,6 +1,6 @@
+import { optionValue } from '../comfyui-args.ts';
 import { text } from '../environment.ts';
 import type { PreflightWorld } from './check.ts';
-import { optionValue } from './options.ts';
 
 /** Which variable or option asks for a GPU, and for which, as CUDA numbers them in the container: from 0. */
 export interface GpuWish {

@@ -69,7 +69,7 @@ export async function layDemoTree(
   const env = (token: Secret) =>
     `# ComfyUI Qwen\nCOMFYUI_PORT=${port}\nCOMFYUI_LOGIN_ENABLED=true\nCOMFYUI_USERNAME=admin\n` +
     `COMFYUI_PASSWORD=${password.reveal()}\n# copied from the log\nCOMFYUI_BEARER_TOKEN=${token.reveal()}\n` +
-    `HF_TOKEN=HF_TOKEN_REDACTED\nQWEN_API_TOKEN=${made().reveal()}\nVERBOSE_LOGGING=false\n`;
+    `HF_TOKEN=HF_TOKEN_REDACTED\nQWEN_API_TOKEN=${made().reveal()}\nSESSION_EXPIRE_HOURS=24\n`;
   write(service('.env'), env(bearer), 0o644);
   write(service('.env.backup-SECURE'), env(older));
   const image = 'services:\n  comfyui-qwen:\n    image: comfyui-qwen\n    container_name: comfyui-qwen\n';

@@ -208,10 +208,10 @@ describe('a login node that ComfyUI would not load is refused before the start (
     await refused(/gave no answer \(exit 3\) broken/);
   });
 
-  test('something answers at the port already', async () => {
+  test('something listens at the port already', async () => {
     const server = createServer((socket) => socket.destroy()).listen(deployment.port, '127.0.0.1');
     await once(server, 'listening');
-    await refused(/something answers at/);
+    await refused(/something listens at/);
     server.close();
   });
 });
