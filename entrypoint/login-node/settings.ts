@@ -30,12 +30,13 @@ export function readLoginNodeSettings(env: NodeJS.ProcessEnv): LoginNodeSettings
 /** A path that is named must be there; the image's own may be absent: this runs in other images, too. */
 function existing(env: NodeJS.ProcessEnv, name: string, otherwise: string): string | undefined {
   const given = text(env, name);
+  if (given === 'off') return undefined;
   if (given === undefined) return existsSync(otherwise) ? otherwise : undefined;
   if (isAbsolute(given) && existsSync(given)) return given;
   throw new Refusal({
     code: 'setting-invalid',
     message: `${name} names ${given}, which ${isAbsolute(given) ? 'is not there' : 'is no absolute path'}`,
-    remedy: `correct ${name}, or leave it unset for ${otherwise}`,
+    remedy: `correct ${name}, set it to off, or leave it unset for ${otherwise}`,
   });
 }
 

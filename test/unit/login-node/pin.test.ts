@@ -155,6 +155,11 @@ describe('the settings', () => {
     expect(readLoginNodeSettings(env)).toMatchObject(expected);
   });
 
+  test('a copy and a pin can be switched off where they are there', () => {
+    const found = readLoginNodeSettings({ LOGIN_NODE_COPY: 'off', LOGIN_NODE_PIN: 'off' });
+    expect(found).toEqual({ allow: [] });
+  });
+
   test.each(['LOGIN_NODE_COPY', 'LOGIN_NODE_PIN', 'LOGIN_NODE_ALLOW'])('%s is judged', (name) => {
     for (const value of ['/no/such/path', 'etc', A.slice(1)]) {
       expect(() => readLoginNodeSettings({ [name]: value })).toThrow(name);
