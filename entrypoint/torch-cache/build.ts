@@ -1,7 +1,6 @@
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFolder } from '../../src/store/folder.ts';
-import { digestOf } from '../../src/store/read-file.ts';
 import { randomName } from '../../src/store/replace.ts';
 import { writeNew } from '../../src/store/write-new.ts';
 import { Refusal } from '../exit.ts';
@@ -22,13 +21,13 @@ import { sealFolder } from './manifest.ts';
 import type { LockedPorts } from './ports.ts';
 import { inWords, measure, whileTelling } from './progress.ts';
 import { chooseSource } from './source.ts';
-import { inspectStore, partsOf, STAGING_PREFIX, type Store, stampStore } from './store.ts';
+import { inspectStore, isWhole, partsOf, STAGING_PREFIX, type Store, stampStore } from './store.ts';
 
 export type BuildTier = 'T1' | Source['tier'];
 
 /**
- * Builds the store, as the only builder; gives T1 where another one has built it in the meantime. Whatever ends it,
- * nothing unfinished is ever used: the stamp comes last. Throws a `Refusal` with what stood in the way.
+ * Builds the store, as the only builder; gives T1 where it was built in the meantime. Whatever ends it, nothing
+ * unfinished is ever used: the stamp comes last. Throws a `Refusal` with what stood in the way.
  */
 export function buildStore(ports: LockedPorts, store: Store): Promise<BuildTier> {
   const { settings, log } = ports;
@@ -39,21 +38,30 @@ export function buildStore(ports: LockedPorts, store: Store): Promise<BuildTier>
       const aside = setAside(store);
       log.warning('torch-damaged', `${store.path}: ${state.why}; it was set aside as ${aside}`);
     }
-    const staging = join(settings.cacheDir, `${STAGING_PREFIX}${randomName()}`);
-    try {
-      const installer = chooseInstaller(ports);
-      const source = await chooseSource(ports, settings.cacheDir);
-      // Only now, when there is something to build from: a damaged store may be all there is to look at.
-      await sweep(settings.cacheDir);
-      mkdirSync(staging, { mode: 0o755 });
-      await fill(ports, staging, installer, source);
-      await finish(ports, staging, store, installer);
-      await collectGarbage(ports, store.key);
-      return source.tier;
-    } finally {
-      await discard(staging);
-    }
+    // What was built and could not be imported is only imported again: each start would fetch gigabytes for nothing.
+    const tier = isWhole(store) ? 'T1' : await install(ports, store);
+    await prove(ports, store);
+    await collectGarbage(ports, store.key);
+    return tier;
   });
+}
+
+/** Installs the packages beside, and gives them their place in one step. */
+async function install(ports: LockedPorts, store: Store): Promise<Source['tier']> {
+  const { cacheDir } = ports.settings;
+  const installer = chooseInstaller(ports);
+  const source = await chooseSource(ports, cacheDir);
+  // Only now, when there is something to build from: a damaged store may be all there is to look at.
+  await sweep(cacheDir);
+  const staging = join(cacheDir, `${STAGING_PREFIX}${randomName()}`);
+  try {
+    mkdirSync(staging, { mode: 0o755 });
+    await fill(ports, staging, installer, source);
+    await seal(ports, staging, store);
+    return source.tier;
+  } finally {
+    await discard(staging);
+  }
 }
 
 /** Installs the packages into the staging folder, and compiles them. */
@@ -112,38 +120,27 @@ async function fill(
   });
 }
 
-/** Makes the staging folder a store: manifest, its place, the import test there, and the stamp. */
-async function finish(
-  ports: LockedPorts,
-  staging: string,
-  store: Store,
-  installer: Installer,
-): Promise<void> {
-  const { context, lock, clock, facts } = ports;
+/** Makes the staging folder a store: its manifest, and its place. From here on only the proof is missing. */
+async function seal({ context, settings }: LockedPorts, staging: string, store: Store): Promise<void> {
   const parts = partsOf(staging);
-  const { text, files, bytes } = await sealFolder(parts.packages, context.signal);
-  const manifest = Buffer.from(text);
-  writeNew(parts.manifest, manifest, 0o644);
+  const manifest = await sealFolder(parts.packages, context.signal);
+  writeNew(parts.manifest, Buffer.from(manifest), 0o644);
+  // Whatever our umask.
   chmodSync(staging, 0o755);
   syncFolder(staging);
   await discard(store.path);
   renameSync(staging, store.path);
-  syncFolder(ports.settings.cacheDir);
-  // In its final place, where Python may keep its bytecode for it.
-  const fault = await faultOfImport(context, store.packages).catch(async (error: unknown) => {
-    await discard(setAside(store));
-    throw error;
-  });
-  if (fault !== undefined) {
-    await discard(setAside(store));
-    throw importFailed(ports, fault);
-  }
+  syncFolder(settings.cacheDir);
+}
+
+/** Imports the packages in their final place, where Python may keep its bytecode for them, and stamps the store. */
+async function prove(ports: LockedPorts, store: Store): Promise<void> {
+  const { context, lock, clock, facts, log } = ports;
+  log.info('torch-test', 'importing torch, torchvision and torchaudio');
+  const fault = await faultOfImport(context, store.packages);
+  if (fault !== undefined) throw importFailed(ports, fault);
   stampStore(store, {
-    manifest: digestOf(manifest),
-    files,
-    bytes,
     builtAt: clock.now().toISOString(),
-    installer: installer.name,
     backend: lock.backend,
     python: facts.version,
     packages: pins(lock),
@@ -154,5 +151,5 @@ const importFailed = ({ lock, owner, settings }: LockedPorts, fault: string) =>
   new Refusal({
     code: 'torch-import-failed',
     message: `what ${lock.path} names was installed and cannot be imported (${fault})`,
-    remedy: `lock packages that belong together and to this machine; user ${owner.uid} must be able to read ${settings.cacheDir}`,
+    remedy: `lock packages that belong together and to this machine, and let user ${owner.uid} read ${settings.cacheDir}`,
   });

@@ -70,6 +70,7 @@ function remember(ports: LockedPorts): void {
 export async function holdsInstalled(ports: LockedPorts): Promise<boolean> {
   if (!isInstalled(ports)) return false;
   if (!isRemembered(ports)) {
+    ports.log.info('torch-test', 'importing torch, torchvision and torchaudio');
     const fault = await faultOfImport({ ...ports.context, env: { ...ports.context.env, ...WITHOUT_STORE } });
     if (fault !== undefined) {
       ports.log.warning('torch-broken', `the installed PyTorch cannot be imported (${fault})`);

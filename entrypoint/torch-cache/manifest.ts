@@ -2,21 +2,14 @@ import { lstatSync } from 'node:fs';
 import { chmod, lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** One line a file, `size<TAB>path`, sorted. */
-export interface Manifest {
-  text: string;
-  files: number;
-  bytes: number;
-}
-
 /** So many files are worked on at once; more would only queue in Node's own pool. */
 const AT_ONCE = 8;
 
 /**
  * Lists a folder of packages and makes it last: readable by everyone whatever our umask, each file and folder brought
- * to the disk. Throws the system's error.
+ * to the disk. Gives its manifest: `size<TAB>path`, one line a file, sorted. Throws the system's error.
  */
-export async function sealFolder(root: string, signal: AbortSignal): Promise<Manifest> {
+export async function sealFolder(root: string, signal: AbortSignal): Promise<string> {
   const files: string[] = [];
   const folders = [''];
   for (const folder of folders) {
@@ -32,11 +25,7 @@ export async function sealFolder(root: string, signal: AbortSignal): Promise<Man
   });
   await each(folders, signal, (path) => sealOne(join(root, path), 0o555));
   const sorted = [...sizes].sort(([a], [b]) => (a < b ? -1 : 1));
-  return {
-    text: sorted.map(([path, size]) => `${size}\t${path}\n`).join(''),
-    files: sorted.length,
-    bytes: sorted.reduce((sum, [, size]) => sum + size, 0),
-  };
+  return sorted.map(([path, size]) => `${size}\t${path}\n`).join('');
 }
 
 /** Gives everyone these rights, and brings it to the disk; gives its size. */
@@ -75,4 +64,13 @@ export function faultOfManifest(root: string, text: string): string | undefined 
     if (!stats.isFile() || stats.size !== Number(line.slice(0, tab))) return `${path} has changed`;
   }
   return undefined;
+}
+
+/** How many files a manifest lists, and their sizes together. */
+export function sumOfManifest(text: string): { files: number; bytes: number } {
+  const sizes = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => Number.parseInt(line, 10));
+  return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }

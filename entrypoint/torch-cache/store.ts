@@ -6,7 +6,7 @@ import { replaceFile } from '../../src/store/replace.ts';
 import { errnoOf, unless } from '../../src/store/system-call.ts';
 import type { PythonFacts } from '../python.ts';
 import type { TorchLock } from './lock-file.ts';
-import { faultOfManifest } from './manifest.ts';
+import { faultOfManifest, sumOfManifest } from './manifest.ts';
 
 /** Changes with the layout of a store; a store of another format has another key. */
 const FORMAT = 1;
@@ -36,7 +36,6 @@ export interface Stamp {
   files: number;
   bytes: number;
   builtAt: string;
-  installer: string;
   backend: string;
   python: string;
   /** `name==version`. */
@@ -107,8 +106,23 @@ export function inspectStore(store: Store): StoreState {
   return why === undefined ? { kind: 'complete', stamp } : { kind: 'damaged', why };
 }
 
+/** Whether a store without a stamp lacks nothing else: its manifest was on the disk before it came to its place. */
+export function isWhole(store: Store): boolean {
+  const manifest = unless(['ENOENT', 'ENOTDIR'], () => readFileSync(store.manifest, 'utf8'));
+  return manifest !== undefined && faultOfManifest(store.packages, manifest) === undefined;
+}
+
 /** Stamps a store: from here on it is used. */
-export function stampStore(store: Store, stamp: Omit<Stamp, 'format'>): void {
-  const text = `${JSON.stringify({ format: FORMAT, ...stamp }, null, 2)}\n`;
-  replaceFile(store.stamp, Buffer.from(text), { mode: 0o644 });
+export function stampStore(
+  store: Store,
+  facts: Omit<Stamp, 'format' | 'manifest' | 'files' | 'bytes'>,
+): void {
+  const manifest = readFileSync(store.manifest);
+  const stamp: Stamp = {
+    format: FORMAT,
+    manifest: digestOf(manifest),
+    ...sumOfManifest(manifest.toString('utf8')),
+    ...facts,
+  };
+  replaceFile(store.stamp, Buffer.from(`${JSON.stringify(stamp, null, 2)}\n`), { mode: 0o644 });
 }

@@ -102,8 +102,8 @@ test('without PyTorch and without a source ComfyUI is not started: 78, and what 
 });
 
 test('a stop in the middle of the build is a clean stop, and leaves nothing half', async () => {
-  const hang = 'import sys, time\nif "pip" in sys.orig_argv:\n    time.sleep(600)\n';
-  writeFileSync(join(workshop.sitePackages, 'sitecustomize.py'), hang);
+  const hang = "import sys, time; 'pip' in sys.orig_argv and time.sleep(600)\n";
+  writeFileSync(join(workshop.sitePackages, 'hang.pth'), hang);
   const running = deployment.start(['run'], env());
   await running.said(/^torch-build/m);
   expect(await running.stop()).toBe(0);

@@ -85,14 +85,18 @@ describe('the wheelhouse', () => {
     expect(message).toContain('torch==2.5.1+cpu');
   });
 
-  test('packages that do not belong together do not get into use', async () => {
-    const wheels = torchWheels().map((wheel) =>
-      wheel.name === 'torchaudio' ? { ...wheel, init: 'raise RuntimeError("operator is missing")' } : wheel,
-    );
-    stage.supply(wheels);
-    const found = await refused();
-    expect(found).toMatchObject({ exit: 78, code: 'torch-import-failed' });
-    expect(found.message).toContain('operator is missing');
+  test('packages that do not belong together do not get into use, and are not installed again and again', async () => {
+    const init = `import os\nif not os.path.exists(${JSON.stringify(join(stage.folder, 'cured'))}):\n    raise RuntimeError("operator is missing")\n`;
+    stage.supply(torchWheels().map((wheel) => (wheel.name === 'torchaudio' ? { ...wheel, init } : wheel)));
+    for (const builds of [1, 0]) {
+      const { code, refused, events } = await stage.run();
+      expect({ code, refused }).toMatchObject({ code: 78, refused: { code: 'torch-import-failed' } });
+      expect(refused?.message).toContain('operator is missing');
+      expect(events.filter(({ event }) => event === 'torch-build')).toHaveLength(builds);
+      expect(existsSync(pathFile())).toBe(false);
+    }
+    writeFileSync(join(stage.folder, 'cured'), '');
+    expect(await stage.run([], stage.bare)).toMatchObject({ code: 0, tier: 'T1' });
   });
 
   test('a file in its place, and nothing at all', async () => {
@@ -185,10 +189,12 @@ describe('the volume', () => {
   test.skipIf(notRoot)('ComfyUI’s user cannot reach the store', async () => {
     mkdirSync(stage.cache, { recursive: true });
     chmodSync(stage.cache, 0o700);
-    const found = await refused({ HOST_UID: String(OTHER) });
-    expect(found).toMatchObject({ exit: 78, code: 'torch-import-failed' });
-    expect(found.message).toContain('No module named');
-    expect(found.remedy).toContain(`user ${OTHER} must be able to read ${stage.cache}`);
+    const { code, refused, remedy } = await stage.run([], { HOST_UID: String(OTHER) });
+    expect({ code, refused }).toMatchObject({ code: 78, refused: { code: 'torch-import-failed' } });
+    expect(refused?.message).toContain('No module named');
+    expect(remedy).toContain(`let user ${OTHER} read ${stage.cache}`);
+    chmodSync(stage.cache, 0o755);
+    expect(await stage.run([], { HOST_UID: String(OTHER) })).toMatchObject({ code: 0, tier: 'T1' });
   });
 });
 

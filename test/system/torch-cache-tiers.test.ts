@@ -38,6 +38,7 @@ describe('T2 and T1', () => {
     expect(first).toMatchObject({ code: 0, tier: 'T2' });
     expect(first.events.map(({ event }) => event)).toEqual([
       'torch-build',
+      'torch-test',
       'torch-built',
       'torch-ready',
       'provided',

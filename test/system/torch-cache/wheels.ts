@@ -7,9 +7,12 @@ import { join } from 'node:path';
 const PACK = `
 import json, sys, zipfile
 for file, members in json.load(sys.stdin):
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as wheel:
+    with zipfile.ZipFile(file, "w") as wheel:
         for path, text in members.items():
-            wheel.writestr(path, text)
+            # The same bytes at any time: the lock knows them by their hash.
+            member = zipfile.ZipInfo(path, (2024, 1, 1, 0, 0, 0))
+            member.external_attr = 0o644 << 16
+            wheel.writestr(member, text)
 `;
 
 export interface Wheel {
