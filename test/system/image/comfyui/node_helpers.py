@@ -1,0 +1,1 @@
+"""ComfyUI has helpers of its nodes here."""
