@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
-import { type Readable, Transform, type Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable, Writable } from 'node:stream';
 import type { Owner } from '../src/model/layout.ts';
 import type { Redactor } from '../src/platform/redact.ts';
 import { ContainerExit, Refusal } from './exit.ts';
@@ -79,6 +78,8 @@ async function end(child: ChildProcess, output: Promise<void>[], killGroup: () =
   const timer = setTimeout(() => drained.abort(), DRAIN_MS);
   await Promise.race([Promise.all(output), once(drained.signal, 'abort')]);
   clearTimeout(timer);
+  // What has left the group may hold the pipes for ever.
+  for (const stream of [child.stdout, child.stderr]) stream?.destroy();
   const { exitCode, signalCode } = child;
   return exitCode ?? 128 + (signalCode === null ? 0 : constants.signals[signalCode]);
 }
@@ -86,12 +87,15 @@ async function end(child: ChildProcess, output: Promise<void>[], killGroup: () =
 /** Passes chunks on as they come, redacted across their borders, no faster than they are taken. */
 async function pass(from: Readable, to: Writable, redactor: Redactor): Promise<void> {
   const stream = redactor.stream();
-  const redacting = new Transform({
-    transform: (chunk: Buffer, _encoding, done) => done(null, stream.write(chunk)),
-    flush: (done) => done(null, stream.end()),
-  });
-  // A pipe that breaks ends the output, never the supervision.
-  await pipeline(from, redacting, to, { end: false }).catch(() => undefined);
+  const write = (bytes: Buffer) =>
+    bytes.length === 0 ? undefined : new Promise<void>((resolve) => to.write(bytes, () => resolve()));
+  try {
+    // Not by `pipeline`: it leaves listeners behind, and the output outlives many children.
+    for await (const chunk of from as AsyncIterable<Buffer>) await write(stream.write(chunk));
+  } catch {
+    // A pipe that breaks ends the output, never the supervision.
+  }
+  await write(stream.end());
 }
 
 function notStarted(program: string, code: string | undefined): Refusal {
