@@ -1,6 +1,16 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  type FSWatcher,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -103,8 +113,33 @@ export class Deployment {
     return { code: status, stdout };
   }
 
-  health(): { state: string; live: boolean; ready: boolean; childPid: number | null; reason: string | null } {
+  health(): HealthFile {
     return JSON.parse(readFileSync(join(this.run, 'health.json'), 'utf8'));
+  }
+
+  /** The process that serves now. Throws where there is none. */
+  get childPid(): number {
+    const { childPid } = this.health();
+    if (childPid === null) throw new Error('no child');
+    return childPid;
+  }
+
+  /** The token that the server knows by its PASSWORD file. */
+  get bearer(): string {
+    return readFileSync(this.password, 'utf8').split('\n', 1)[0] ?? '';
+  }
+
+  /** Asks the server, as who has the token where no other headers are given. */
+  ask(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = init.headers ?? { authorization: `Bearer ${this.bearer}` };
+    return fetch(`http://127.0.0.1:${this.port}${path}`, { redirect: 'manual', ...init, headers });
+  }
+
+  /** All that was said by every run, and what stands in health.json. */
+  get everythingSaid(): string {
+    const file = join(this.run, 'health.json');
+    const health = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    return this.#started.map(({ output }) => output).join('') + health;
   }
 
   /** Ends what a failed test left running, and removes the folder. */
@@ -115,6 +150,35 @@ export class Deployment {
       if (childPid !== null) process.kill(-childPid, 'SIGKILL');
     }
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export interface HealthFile {
+  state: string;
+  live: boolean;
+  ready: boolean;
+  childPid: number | null;
+  restarts: number;
+  reason: string | null;
+}
+
+/** The states that health.json goes through; one that is left at once can be missed. */
+export class StateWatch {
+  readonly seen: string[] = [];
+  readonly #watcher: FSWatcher;
+
+  /** To be made before the start. */
+  constructor(deployment: Deployment) {
+    mkdirSync(deployment.run);
+    this.#watcher = watch(deployment.run, (_, name) => {
+      if (name !== 'health.json') return;
+      const { state } = deployment.health();
+      if (this.seen.at(-1) !== state) this.seen.push(state);
+    });
+  }
+
+  close(): void {
+    this.#watcher.close();
   }
 }
 
@@ -148,9 +212,18 @@ export class Running {
 
   /** Waits until a pattern shows up in what was said; rejects with all of it where the process ends first. */
   said(pattern: RegExp): Promise<void> {
+    return this.#until(String(pattern), () => pattern.test(this.output));
+  }
+
+  /** Waits until an event has been told so many times. */
+  saidTimes(event: string, times: number): Promise<void> {
+    return this.#until(`${times} × ${event}`, () => this.count(event) >= times);
+  }
+
+  #until(what: string, isSaid: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = () => {
-        if (pattern.test(this.output)) settle(resolve);
+        if (isSaid()) settle(resolve);
       };
       const settle = (end: () => void) => {
         this.process.stdout.off('data', look);
@@ -159,9 +232,14 @@ export class Running {
       };
       this.process.stdout.on('data', look);
       this.process.stderr.on('data', look);
-      void this.ended.then(() => settle(() => reject(new Error(`ended before ${pattern}:\n${this.output}`))));
+      void this.ended.then(() => settle(() => reject(new Error(`ended before ${what}:\n${this.output}`))));
       look();
     });
+  }
+
+  /** How many times an event has been told. */
+  count(event: string): number {
+    return this.output.split('\n').filter((line) => line.startsWith(`${event}: `)).length;
   }
 
   /** Asks it to stop, and waits. */

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Deployment } from './entrypoint-harness.ts';
 
-/** `open`: lets everybody in; `broken`: answers 503 to all; `good`: answers as ComfyUI-Login does. */
-type Mood = 'good' | 'open' | 'broken';
+/** `open`: lets everybody in; `broken`: 503 to all; `mute`: no answer at all; `good`: as ComfyUI-Login does. */
+type Mood = 'good' | 'open' | 'broken' | 'mute';
 
 /** A server that answers what the proof asks, and changes its behaviour while it runs. */
 export class MoodyServer {
@@ -30,6 +30,7 @@ require('node:http').createServer((request, response) => {
   const mood = readFileSync(${JSON.stringify(flag)}, 'utf8');
   const known = request.headers.authorization === 'Bearer ' + token;
   const answer = (status, headers, body) => response.writeHead(status, headers).end(body);
+  if (mood === 'mute') return;
   if (mood === 'broken') answer(503, {}, '');
   else if (request.method === 'POST') answer(302, { location: '/login?wrong_password=1' }, '');
   else if (request.url === '/login') answer(200, {}, '<input type="password" name="password">');
