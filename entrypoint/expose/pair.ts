@@ -23,7 +23,7 @@ export const SOCKET_OPTIONS = {
 
 /**
  * Connects a client to the target and passes what either says, and that it has ended, to the other. An error on
- * one side resets the other, so that nobody takes a part for the whole. `failed` gets the target's error.
+ * one side resets the other, so that a part does not pass for the whole. `failed` gets the target's error.
  */
 export function joinTo(
   target: Address,
@@ -50,9 +50,9 @@ export function joinTo(
   return server;
 }
 
-/** Ends a socket at once, where possible so that the other side sees an error. */
+/** Ends a socket at once, so that the other side sees an error where it has not got everything yet. */
 export function reset(socket: Socket): void {
-  // Node cannot reset one that still connects or has an end to send.
-  if (socket.connecting || socket.writableEnded) socket.destroy();
+  // Node cannot reset one that still connects, or has sent its end.
+  if (socket.connecting || (socket.writableEnded && socket.writableLength === 0)) socket.destroy();
   else socket.resetAndDestroy();
 }

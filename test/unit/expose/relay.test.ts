@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Refusal } from '../../../entrypoint/exit.ts';
+import { reset } from '../../../entrypoint/expose/pair.ts';
 import { attempt, descriptors, everything, outcome, Stage, tryToConnect } from './stage.ts';
 
 let stage: Stage;
@@ -237,14 +238,28 @@ describe('closing', () => {
     expect(await tryToConnect(port)).toBe('ECONNREFUSED');
   });
 
-  test('for good ends one whose end is still to be sent', async () => {
-    const { relay, port } = await stage.open((socket) => socket.end(Buffer.alloc(32 * MB)));
-    await stage.connect(port);
-    await expect.poll(() => relay.connections).toBe(1);
+  test('for good ends those that have ended by half', async () => {
+    const { relay, port } = await stage.open((socket) => socket.end('done'));
     const before = descriptors();
+    const client = await stage.connect(port);
+    expect(String(await everything(client))).toBe('done');
     relay.end();
+    client.destroy();
     await expect.poll(() => relay.connections).toBe(0);
     await expect.poll(descriptors).toBeLessThan(before);
+  });
+
+  test('shows an error to who has not got everything, though its end was due', async () => {
+    let socket: Socket | undefined;
+    const port = await stage.listen((accepted) => {
+      socket = accepted.end(Buffer.alloc(64 * MB));
+    });
+    const client = await stage.connect(port);
+    await expect.poll(() => socket).toBeDefined();
+    if (socket !== undefined) reset(socket);
+    // By writing: what is read can end in an end all the same, where data came just before.
+    const error = await new Promise((resolve) => client.write('x', resolve));
+    expect(error).toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) });
   });
 });
 
