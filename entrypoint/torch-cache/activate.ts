@@ -27,19 +27,19 @@ export function pathFileText(packages: string): string {
   ].join('');
 }
 
-/** The folder of packages that Python sees by that file now; undefined for none. */
+/** The folder of packages that Python sees by that file now, empty where the file is not ours; undefined for none. */
 export function activePackages(facts: PythonFacts): string | undefined {
-  const text = unless(['ENOENT', 'ENOTDIR'], () => readFileSync(pathFile(facts), 'utf8'));
+  const text = unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => readFileSync(pathFile(facts), 'utf8'));
   if (text === undefined) return undefined;
-  const [, quoted = '""'] = /, ("[^"]*")\)$/m.exec(text) ?? [];
-  return JSON.parse(quoted) as string;
+  const [, packages = ''] = /, "([^"\\]*)"\)$/m.exec(text) ?? [];
+  return packages;
 }
 
 /** Lets Python see the packages; writes only what differs. Throws a `Refusal` (77, 74). */
 export function activate(facts: PythonFacts, packages: string): void {
   const path = pathFile(facts);
   const text = pathFileText(packages);
-  if (unless(['ENOENT', 'ENOTDIR'], () => readFileSync(path, 'utf8')) === text) return;
+  if (unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => readFileSync(path, 'utf8')) === text) return;
   changing(facts, () => replaceFile(path, Buffer.from(text), { mode: 0o644 }));
 }
 

@@ -7,6 +7,7 @@ import { isInstalled } from './installed.ts';
 import type { LockedPorts, TorchPorts } from './ports.ts';
 import { inWords } from './progress.ts';
 import { ensureStore } from './provide.ts';
+import { asPathRefusal } from './refusals.ts';
 import { allStores, inspectStore, readStamp, storeAt, storeKey } from './store.ts';
 
 /** What the command needs besides: where its answer goes. */
@@ -75,9 +76,17 @@ async function collect(ports: TorchPorts): Promise<number> {
 }
 
 function status(ports: TorchCommandPorts, json: boolean): number {
-  const report = readStatus(ports);
+  const report = reportOn(ports);
   ports.write(json ? `${JSON.stringify(report)}\n` : inLines(report));
   return report.tier === null ? 1 : 0;
+}
+
+function reportOn(ports: TorchPorts): Status {
+  try {
+    return readStatus(ports);
+  } catch (error) {
+    throw asPathRefusal(error, 'torch-cache-unreadable', ports.settings.cacheDir, 'TORCH_CACHE');
+  }
 }
 
 type Status = ReturnType<typeof readStatus>;

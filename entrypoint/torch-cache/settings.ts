@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { duration, flag, oneOf, text } from '../environment.ts';
 import { Refusal } from '../exit.ts';
@@ -65,14 +65,14 @@ export function faultOfIndexUrl(value: string): { why: string; remedy: string } 
   };
 }
 
-const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+const isFolder = (path: string) => existsSync(path) && statSync(path).isDirectory();
 
-/** pip and uv split their lists of constraint files at blanks, so a path with one could not be handed to them. */
+/** pip and uv split their lists of constraint files at blanks; quotes would have to be written for Python. */
 function readPath(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const path = text(env, name);
-  if (path === undefined || (isAbsolute(path) && !/[\s,]/.test(path))) return path;
+  if (path === undefined || (isAbsolute(path) && !/[\s,"\\]/.test(path))) return path;
   throw refused(
-    `${name} is no absolute path without blanks and commas`,
+    `${name} is no absolute path without blanks, commas, quotes and backslashes`,
     `write ${name} from the root on: /…`,
   );
 }
@@ -81,7 +81,7 @@ function readLockPath(env: NodeJS.ProcessEnv): string | undefined {
   const named = text(env, 'TORCH_LOCK');
   if (named === 'off') return undefined;
   if (named !== undefined) return readPath(env, 'TORCH_LOCK');
-  return statSync(DEFAULTS.lock, { throwIfNoEntry: false }) === undefined ? undefined : DEFAULTS.lock;
+  return existsSync(DEFAULTS.lock) ? DEFAULTS.lock : undefined;
 }
 
 function readWheelhouse(env: NodeJS.ProcessEnv): string | undefined {
@@ -89,7 +89,7 @@ function readWheelhouse(env: NodeJS.ProcessEnv): string | undefined {
   if (named === undefined) return isFolder(DEFAULTS.wheelhouse) ? DEFAULTS.wheelhouse : undefined;
   if (isFolder(named)) return named;
   throw refused(
-    `TORCH_WHEELHOUSE: ${named} is no folder`,
+    `TORCH_WHEELHOUSE: ${named} is no folder that we can reach`,
     'mount the folder of wheels there, or leave it unset',
   );
 }

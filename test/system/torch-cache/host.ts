@@ -14,6 +14,13 @@ import { systemClock } from '../../../src/platform/clock.ts';
 import { nodeProcess } from '../../../src/platform/process.ts';
 import { Redactor } from '../../../src/platform/redact.ts';
 
+/** What it says, one JSON object a line. */
+export interface Event {
+  event: string;
+  message: string;
+  [field: string]: unknown;
+}
+
 const FACTS = `
 import json, platform, sys, sysconfig
 from importlib import metadata

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Event } from './host.ts';
 import { lockOf, torchWheels, type Wheel, writeWheels } from './wheels.ts';
 
 const root = resolve(import.meta.dirname, '..', '..', '..');
@@ -41,13 +42,6 @@ export class Workshop {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-/** What is said in one line of the log. */
-export interface Event {
-  event: string;
-  message: string;
-  [field: string]: unknown;
 }
 
 /** One cache, one wheelhouse, one lock. */

@@ -42,6 +42,7 @@ test.each([
   ['TORCH_LOCK', 'torch.lock'],
   ['TORCH_CACHE', 'cache'],
   ['TORCH_CACHE', '/my cache'],
+  ['TORCH_CACHE', '/a"quote'],
   ['TORCH_WHEELHOUSE', '/nowhere/at/all'],
   ['TORCH_NETWORK', 'maybe'],
   ['TORCH_INDEX_URL', 'pypi.org'],
