@@ -14,6 +14,9 @@ afterEach(() => stage.remove());
 
 const MB = 1024 * 1024;
 
+/** What comes at once on a machine that has time may take longer on one that has not. */
+const SOON = { timeout: 20_000 };
+
 describe('the published port', () => {
   test('refuses before the relay is opened, and again from the moment it is closed', async () => {
     const port = await stage.freePort();
@@ -76,27 +79,21 @@ describe('bytes', () => {
 
   test('of many transfers at once, a third of them cut off, are never mixed up', async () => {
     const { relay, port } = await stage.open((socket) => {
-      const sent = randomBytes(4 * MB);
+      const sent = randomBytes(12 * MB);
       // The checksum goes ahead of what it is for.
       socket.write(createHash('sha256').update(sent).digest());
       socket.end(sent);
     });
-    const transfer = async (cutOff: boolean) => {
-      const client = await stage.connect(port);
-      if (cutOff) {
-        await once(client, 'data');
-        client.resetAndDestroy();
-        return true;
-      }
-      const all = await everything(client);
-      client.end();
-      return createHash('sha256').update(all.subarray(32)).digest().equals(all.subarray(0, 32));
-    };
-    for (let round = 0; round < 3; round++) {
-      const whole = await Promise.all(Array.from({ length: 30 }, (_, i) => transfer(i % 3 === 0)));
-      expect(whole.every(Boolean)).toBe(true);
+    const clients = await Promise.all(Array.from({ length: 24 }, () => stage.connect(port)));
+    // Nobody reads on before something waits for each: then much waits in the relay.
+    await Promise.all(clients.map((client) => once(client, 'readable')));
+    for (const client of clients.splice(0, 8)) client.resetAndDestroy();
+    const wholes = await Promise.all(clients.map((client) => everything(client.end())));
+    for (const whole of wholes) {
+      const checksum = createHash('sha256').update(whole.subarray(32)).digest();
+      expect(checksum.equals(whole.subarray(0, 32))).toBe(true);
     }
-    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
   });
 
   test('pass one by one without waiting for more', async () => {
@@ -120,7 +117,7 @@ describe('bytes', () => {
     const client = await stage.connect(port);
     expect(String(await everything(client))).toBe('all that I have');
     client.end('and this is mine');
-    await expect.poll(() => heard).toBe('and this is mine');
+    await expect.poll(() => heard, SOON).toBe('and this is mine');
   });
 
   test('of a target arrive after the client has ended', async () => {
@@ -130,43 +127,7 @@ describe('bytes', () => {
     const client = await stage.connect(port);
     client.end('me');
     expect(String(await everything(client))).toBe('heard me');
-    await expect.poll(() => relay.connections).toBe(0);
-  });
-});
-
-describe('a side that does not read', () => {
-  /** As much as a sender gets rid of while nobody reads at the other end, until it stands still. */
-  const standsStill = async (sender: Socket) => {
-    const block = Buffer.alloc(MB);
-    for (let sent = 0; sent < 512; sent++) {
-      if (!sender.write(block)) {
-        const drained = await Promise.race([once(sender, 'drain').then(() => true), still(sender)]);
-        if (!drained) return sent;
-      }
-    }
-    return Number.POSITIVE_INFINITY;
-  };
-  /** False once nothing has left a socket for two seconds. */
-  const still = (sender: Socket) =>
-    new Promise<boolean>((resolve) => {
-      sender.setTimeout(2000, () => resolve(false));
-    });
-
-  test('holds its sender back: a client that does not read', async () => {
-    const before = process.memoryUsage().arrayBuffers;
-    let sent: Promise<number> | undefined;
-    const { port } = await stage.open((socket) => {
-      sent = standsStill(socket);
-    });
-    await stage.connect(port);
-    await expect.poll(() => sent).toBeDefined();
-    expect(await sent).toBeLessThan(64);
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * MB);
-  });
-
-  test('holds its sender back: a target that does not read', async () => {
-    const { port } = await stage.open((socket) => socket.pause());
-    expect(await standsStill(await stage.connect(port))).toBeLessThan(64);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
   });
 });
 
@@ -189,7 +150,7 @@ describe('an end that is not orderly', () => {
       socket.write('half of it', () => socket.resetAndDestroy());
     });
     expect(await attempt(port)).toBe('ECONNRESET');
-    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
   });
 
   test('a target that is not there resets the client', async () => {
@@ -197,7 +158,7 @@ describe('an end that is not orderly', () => {
     const relay = stage.relay(await stage.freePort(), port);
     await relay.open();
     expect(await attempt(port)).toBe('ECONNRESET');
-    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
     expect(stage.events).toEqual([]);
   });
 
@@ -206,7 +167,7 @@ describe('an end that is not orderly', () => {
     const client = await stage.connect(port);
     expect(String(await everything(client))).toBe('done');
     expect(relay.connections).toBe(1);
-    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
   });
 });
 
@@ -219,7 +180,7 @@ describe('closing', () => {
     relay.close();
     client.end('b');
     expect(String(await everything(client))).toBe('b');
-    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
   });
 
   test('for good resets those that are connected, on both sides', async () => {
@@ -234,7 +195,7 @@ describe('closing', () => {
     relay.end();
     expect(await Promise.all(ends)).toEqual(['ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
     expect(await Promise.all(seen)).toEqual(['ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
-    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
     expect(await tryToConnect(port)).toBe('ECONNREFUSED');
   });
 
@@ -245,8 +206,8 @@ describe('closing', () => {
     expect(String(await everything(client))).toBe('done');
     relay.end();
     client.destroy();
-    await expect.poll(() => relay.connections).toBe(0);
-    await expect.poll(descriptors).toBeLessThan(before);
+    await expect.poll(() => relay.connections, SOON).toBe(0);
+    await expect.poll(descriptors, SOON).toBeLessThan(before);
   });
 
   test('shows an error to who has not got everything, though its end was due', async () => {
@@ -255,46 +216,10 @@ describe('closing', () => {
       socket = accepted.end(Buffer.alloc(64 * MB));
     });
     const client = await stage.connect(port);
-    await expect.poll(() => socket).toBeDefined();
+    await expect.poll(() => socket, SOON).toBeDefined();
     if (socket !== undefined) reset(socket);
     // By writing: what is read can end in an end all the same, where data came just before.
     const error = await new Promise((resolve) => client.write('x', resolve));
     expect(error).toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) });
-  });
-});
-
-describe('many connections', () => {
-  test('idle ones stay, and beyond the limit new ones are reset, which is said once', async () => {
-    const { relay, port } = await stage.open((socket) => socket.pipe(socket), { limit: 500 });
-    const clients = await Promise.all(Array.from({ length: 500 }, () => stage.connect(port)));
-    await expect.poll(() => relay.connections).toBe(500);
-    for (let more = 0; more < 3; more++) {
-      expect(await attempt(port)).toBe('ECONNRESET');
-    }
-    expect(stage.events).toEqual([expect.stringMatching(/^relay-full: .* beside 500: /)]);
-    for (const client of clients) client.end('x');
-    const all = await Promise.all(clients.map(everything));
-    expect(all.every((one) => String(one) === 'x')).toBe(true);
-    await expect.poll(() => relay.connections).toBe(0);
-    expect(String(await everything((await stage.connect(port)).end('again')))).toBe('again');
-  });
-
-  test('10,000 of them leave no descriptor behind, however they end', async () => {
-    const { relay, port } = await stage.open((socket) => {
-      socket.once('end', () => socket.end());
-      socket.once('data', (data) => (String(data) === 'r' ? socket.resetAndDestroy() : socket.end(data)));
-    });
-    const before = descriptors();
-    const ends = [
-      async () => everything((await stage.connect(port)).end('x')),
-      async () => outcome((await stage.connect(port)).end('r')),
-      async () => (await stage.connect(port)).resetAndDestroy(),
-      async () => (await stage.connect(port)).destroy(),
-    ];
-    for (let round = 0; round < 100; round++) {
-      await Promise.all(Array.from({ length: 100 }, (_, i) => ends[i % ends.length]?.()));
-    }
-    await expect.poll(() => relay.connections).toBe(0);
-    await expect.poll(descriptors).toBeLessThanOrEqual(before);
   });
 });
