@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { parseSpan } from '../src/model/duration.ts';
 import { readSecretText } from '../src/store/secret-file.ts';
 import { ContainerExit, Refusal } from './exit.ts';
@@ -90,6 +91,9 @@ export function textOrFile(env: NodeJS.ProcessEnv, name: string): string | undef
 }
 
 function readText(name: string, path: string): string {
+  // Not repeated: a secret is easily written where the name of its file belongs.
+  if (!isAbsolute(path))
+    throw wrong(name, 'is no absolute path', 'name the file that holds the secret, from the root on');
   const found = readSecretText(path);
   if (found.ok) return found.text;
   const forbidden = found.why === 'forbidden';

@@ -69,7 +69,7 @@ async function comfyUi(settings: Settings, python: string): Promise<Plan['comman
   }
   const relayed = settings.expose === 'relay';
   const host = relayed ? '127.0.0.1' : '0.0.0.0';
-  const port = relayed ? await freeLoopbackPort() : settings.port;
+  const port = relayed ? await freeLoopbackPort(settings.port) : settings.port;
   return [
     ...([python, '-u', 'main.py'] as const),
     ...['--listen', host, '--port', String(port)],

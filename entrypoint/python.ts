@@ -49,8 +49,12 @@ def version(name):
         return metadata.version(name)
     except Exception:
         return None
+def imports(module):
+    # An empty folder can be imported, too: what an uninstall that was cut off leaves behind.
+    if getattr(importlib.import_module(module), "__file__", None) is None:
+        raise ImportError(module + " is an empty folder")
 for module in asked["modules"]:
-    attempt("imports", module, lambda: importlib.import_module(module))
+    attempt("imports", module, lambda: imports(module))
 for name in [] if node is None else sorted(os.listdir(node)) if os.access(node, os.R_OK) else ["__init__.py", "password.py"]:
     if name.endswith(".py"):
         attempt("files", name, lambda: compiles(os.path.join(node, name)))
@@ -172,6 +176,9 @@ export async function checkReadable(context: PythonContext, paths: readonly stri
   });
 }
 
+/** What a path says that leads to no file. */
+const NOT_THERE = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'];
+
 async function ask(context: PythonContext, script: string, args: string[]): Promise<ProcessResult> {
   const { python, comfyuiDir, env, user, signal } = context;
   const result = await context.process.run(python, ['-c', script, ...args], {
@@ -182,7 +189,8 @@ async function ask(context: PythonContext, script: string, args: string[]): Prom
     ...(user !== undefined && { user }),
   });
   signal.throwIfAborted();
-  if (result.failure === 'ENOENT') throw notRunnable(python, ContainerExit.notFound, 'is not there');
+  if (NOT_THERE.includes(result.failure ?? ''))
+    throw notRunnable(python, ContainerExit.notFound, 'is not there');
   if (result.failure === 'EACCES' || result.failure === 'EPERM') {
     throw notRunnable(python, ContainerExit.notExecutable, 'may not be run by ComfyUI’s user');
   }
@@ -212,7 +220,8 @@ interface Answer {
 const noAnswer = (result: ProcessResult) =>
   new Refusal({
     code: 'python-check-failed',
-    message: `the Python of ComfyUI gave no answer (${result.failure ?? `exit ${result.code}`}) ${(result.stderr.trim().split('\n').at(-1) ?? '').slice(0, 200)}`,
+    message:
+      `the Python of ComfyUI gave no answer (${result.failure ?? `exit ${result.code}`}) ${(result.stderr.trim().split('\n').at(-1) ?? '').slice(0, 200)}`.trim(),
     remedy: 'set COMFYUI_PYTHON to the Python that runs ComfyUI, and see that it starts',
   });
 

@@ -200,7 +200,8 @@ function readRestarts(env: NodeJS.ProcessEnv): RestartPolicy {
       'write it like `5 in 10m`, or 0 for none',
     );
   }
-  const [first = '', longest] = words(env, 'RESTART_BACKOFF', '1s..30s').split('..');
+  const [, first = '', longest] =
+    /^([^.].*?)(?:\.\.(.+))?$/.exec(words(env, 'RESTART_BACKOFF', '1s..30s')) ?? [];
   const firstMs = parseSpan(first);
   const longestMs = longest === undefined ? Math.max(30_000, firstMs ?? 0) : parseSpan(longest);
   if (firstMs === undefined || longestMs === undefined || firstMs > longestMs || longestMs > 3_600_000) {

@@ -37,9 +37,9 @@ export async function stopChild(child: Child, options: StopOptions): Promise<num
   const ended = child.ended.finally(() => waiting.abort());
   try {
     if (force.aborted) kill();
+    expose.close();
     if (draining !== undefined) {
       health.enter('DRAINING', { reason });
-      expose.close();
       const untilMs = started + Math.max(0, graceMs - END_MS);
       await drain(draining, { untilMs, signal: waiting.signal, clock, log });
     }
