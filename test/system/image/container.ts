@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Engine, type Inspected, onPath } from '../docker/engine.ts';
 import { Program } from '../docker/program.ts';
+import { type Answers, PROBER } from './prober.ts';
 
 export interface ContainerOptions {
   env?: Record<string, string>;
@@ -21,13 +22,6 @@ export interface ContainerOptions {
   args?: string[];
   /** In the place of the image's own `run`. */
   command?: string[];
-}
-
-/** What asked for a path without a credential, and how often it got it. */
-interface Answers {
-  asked: number;
-  oks: number;
-  openMs: number;
 }
 
 interface Asked {
@@ -56,7 +50,7 @@ export class Container {
   readonly id: string;
   readonly url: string;
   readonly #engine: Engine;
-  readonly #probers: Program[] = [];
+  #prober: Program | undefined;
   #log: Program | undefined;
 
   private constructor(engine: Engine, id: string, port: number) {
@@ -92,26 +86,21 @@ export class Container {
     return (this.#log?.stdout ?? '') + (this.#log?.stderr ?? '');
   }
 
-  /** Asks paths of it every 20 ms without a credential, from before its start until `answers`. */
+  /** Asks paths of it 20 times a second without a credential, from before its start until `answers`. */
   async probe(...paths: string[]): Promise<void> {
-    const script = join(import.meta.dirname, '..', 'docker', 'prober.mjs');
-    for (const path of paths) {
-      const words = [process.execPath, script, this.url + path];
-      const prober = new Program(this.#engine.inside(...words), this.#engine.env);
-      this.#probers.push(prober);
-      await once(prober.process, 'spawn');
-    }
+    const words = [process.execPath, '-e', PROBER, ...paths.map((path) => this.url + path)];
+    this.#prober = new Program(this.#engine.inside(...words), this.#engine.env);
+    await once(this.#prober.process, 'spawn');
   }
 
-  /** What the probers got, in their order; they end. */
-  answers(): Promise<Answers[]> {
-    return Promise.all(
-      this.#probers.splice(0).map(async (prober) => {
-        prober.process.kill('SIGTERM');
-        await prober.ended;
-        return JSON.parse(prober.stdout) as Answers;
-      }),
-    );
+  /** What the prober got, path by path; it ends. */
+  async answers(): Promise<Answers[]> {
+    const prober = this.#prober;
+    this.#prober = undefined;
+    if (prober === undefined) return [];
+    prober.process.kill('SIGTERM');
+    await prober.ended;
+    return JSON.parse(prober.stdout);
   }
 
   async start(): Promise<this> {

@@ -122,9 +122,10 @@ const LATER: [name: string, python: string][] = [
 ];
 
 const MODES = ['direct', 'relay'] as const;
+type Mode = (typeof MODES)[number];
 
-/** How long a server may be open in `direct`: then who asks 20 times a second is answered at most once. */
-const OPEN_MS = 50;
+/** So often may an asker get in where nothing could be known before the start: it asks 20 times a second. */
+const MOST = 1;
 
 /** Every way in which the login fails, while somebody asks without a credential. */
 export function openSuite(rig: () => ImageRig): void {
@@ -152,16 +153,29 @@ export function openSuite(rig: () => ImageRig): void {
   }
 
   async function expectNobodyIn(container: Container): Promise<void> {
-    for (const { asked, oks } of await container.answers()) {
+    const answers = await container.answers();
+    expect(answers).toHaveLength(PATHS.length);
+    for (const { asked, oks } of answers) {
       expect(asked).toBeGreaterThan(0);
       expect(oks).toBe(0);
     }
   }
 
   /** The two at the same time: neither knows of the other. */
-  const inEachMode = (look: (mode: (typeof MODES)[number]) => Promise<void>) => Promise.all(MODES.map(look));
+  const inEachMode = (look: (mode: Mode) => Promise<void>) => Promise.all(MODES.map(look));
 
   describe('asked without a credential all the time, directly and behind the relay', () => {
+    test('whoever asks does get into a server that is meant to be open', async () => {
+      await inEachMode(async (mode) => {
+        const env = { EXPOSE_MODE: mode, COMFYUI_LOGIN_ENABLED: 'false', ALLOW_OPEN: 'yes-i-know' };
+        const spoil = ({ host }: Volumes) => host.drop('custom_nodes/ComfyUI-Login');
+        const container = await start({ name: 'open', spoil, ends: '' }, env);
+        await container.said(/^unprotected: warning: serving/m);
+        expect(await container.statuses('')).toEqual([200, 200]);
+        for (const { oks } of await container.answers()) expect(oks).toBeGreaterThan(0);
+      });
+    });
+
     test.each(CASES)('$name, and nothing to put it right with: not started', async (given) => {
       await inEachMode(async (mode) => {
         const container = await start(given, { EXPOSE_MODE: mode, LOGIN_NODE_COPY: NO_COPY });
@@ -172,35 +186,50 @@ export function openSuite(rig: () => ImageRig): void {
       });
     });
 
-    test.each(CASES)('$name, with a credential and a copy of the node', async (given) => {
-      await inEachMode(async (mode) => {
-        const password = freshSecret();
-        const bearer = cheapHash(password);
-        const env = { EXPOSE_MODE: mode, COMFYUI_PASSWORD: password, COMFYUI_BEARER_TOKEN: bearer };
-        const container = await start(given, env);
-        if (given.healed) {
+    const healed = CASES.filter((one) => one.healed);
+    test.each(healed)(
+      '$name, with a credential and a copy of the node: put right, and proven',
+      async (given) => {
+        await inEachMode(async (mode) => {
+          const password = freshSecret();
+          const bearer = cheapHash(password);
+          const env = { EXPOSE_MODE: mode, COMFYUI_PASSWORD: password, COMFYUI_BEARER_TOKEN: bearer };
+          const container = await start(given, env);
           await container.said(/^ready: /m);
           expect(await container.statuses(bearer)).toEqual([401, 200]);
           await container.stop();
-        }
-        expect(await container.ended(), container.output).toBe(given.healed ? 0 : (given.exit ?? 78));
-        await expectNobodyIn(container);
-      });
-    });
+          expect(await container.ended(), container.output).toBe(0);
+          await expectNobodyIn(container);
+        });
+      },
+    );
 
-    test.each(LATER)('%s after the checks: killed, 76', async (name, python) => {
-      await inEachMode(async (mode) => {
-        const env = { EXPOSE_MODE: mode, BREAK_BEFORE_LOADING: python };
-        const container = await start({ name, ends: '' }, env);
-        expect(await container.ended(), container.output).toBe(76);
-        expect(container.output).toMatch(/^starting: /m);
-        expect(container.output).toMatch(/^open: .* Remedy: .*exit 76/m);
-        const answers = await container.answers();
-        for (const { openMs, oks } of answers) {
-          if (mode === 'relay') expect(oks).toBe(0);
-          expect(openMs, JSON.stringify(answers)).toBeLessThan(OPEN_MS);
-        }
-      });
-    });
+    /** How often each of the two askers got in, until the server was killed. */
+    async function untilKilled(name: string, python: string, mode: Mode): Promise<number[]> {
+      const env = { EXPOSE_MODE: mode, BREAK_BEFORE_LOADING: python };
+      const container = await start({ name, ends: '' }, env);
+      expect(await container.ended(), container.output).toBe(76);
+      expect(container.output).toMatch(/^starting: /m);
+      expect(container.output).toMatch(/^open: .* Remedy: .*exit 76/m);
+      const answers = await container.answers();
+      expect(answers).toHaveLength(PATHS.length);
+      return answers.map(({ oks }) => oks);
+    }
+
+    test.each(LATER)(
+      '%s after the checks, behind the relay: killed, 76, and nobody got in',
+      async (name, python) => {
+        expect(await untilKilled(name, python, 'relay')).toEqual([0, 0]);
+      },
+    );
+
+    // Where the machine has other things to do, a kill comes late: that says nothing of a server's host.
+    test.each(LATER)(
+      '%s after the checks, directly: killed, 76, at once',
+      { retry: 2 },
+      async (name, python) => {
+        expect(Math.max(...(await untilKilled(name, python, 'direct')))).toBeLessThanOrEqual(MOST);
+      },
+    );
   });
 }
