@@ -40,7 +40,7 @@ export class Composed {
   /** Brings the service up as an operator does, with these variables in the shell; waits until it is healthy. */
   async up(variables: Record<string, string>): Promise<Container> {
     const { engine } = this.#rig;
-    await this.compose(variables, 'up', '--no-build', '--detach', '--wait', '--wait-timeout', '60');
+    await this.compose(variables, 'up', '--no-build', '--detach', '--wait', '--wait-timeout', '180');
     const id = await engine.docker('ps', '--quiet', '--no-trunc', '--filter', `publish=${this.#port}`);
     return this.#rig.adopt(Container.of(engine, id, this.#port));
   }

@@ -8,7 +8,7 @@ import { signalSuite } from './suite-signals.ts';
 // All of it in one file: the image is built once.
 const skipped = withoutImage();
 
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 400_000 });
 
 let rig: ImageRig;
 beforeAll(async () => {

@@ -7,8 +7,8 @@ import { Composed } from './composed.ts';
 import { COMFYUI, type Container, USER } from './container.ts';
 import type { ImageRig } from './rig.ts';
 
-/** STOP_GRACE, which the image's own stop may not need where ComfyUI is idle. */
-const IDLE_STOP_MS = 6000;
+/** Docker kills after 10 s, and so long an idle ComfyUI never needs. */
+const IDLE_STOP_MS = 9500;
 
 interface Probe {
   Start: string;

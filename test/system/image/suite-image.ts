@@ -82,7 +82,7 @@ export function imageSuite(rig: () => ImageRig): void {
       await container.start();
       await container.said(/^ready: /m);
       expect(container.output).toMatch(/warning: .*(PID 1|process 1|first process).*tini/);
-      expect(await container.stop()).toBeLessThan(6000);
+      expect(await container.stop()).toBeLessThan(9500);
       expect((await container.inspect()).State.ExitCode).toBe(0);
     });
 
