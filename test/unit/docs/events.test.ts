@@ -30,13 +30,15 @@ function parts(text: string, start: number): string[] {
   throw new Error('a list that is never closed');
 }
 
-/** `{ a, b: 1, ...(c !== undefined && { c }) }`: a, b, c. */
-const fieldsOf = (text: string): string[] =>
-  parts(text, 1).flatMap((part) =>
+/** `{ a, b: 1, ...(c !== undefined && { c }) }`: a, b, c. `remaining(left)`: a function that makes that one field. */
+function fieldsOf(text: string): string[] {
+  if (!text.startsWith('{')) return [/^(\w+)\(/.exec(text)?.[1] ?? text];
+  return parts(text, 1).flatMap((part) =>
     part.startsWith('...(')
       ? fieldsOf(part.slice(part.indexOf('{'), part.lastIndexOf('}') + 1))
       : [/^\w+/.exec(part)?.[0] ?? part],
   );
+}
 
 function callsIn({ path, text }: { path: string; text: string }): Call[] {
   return [...text.matchAll(/\blog\s*\.(info|warning|error)\(/g)].map((match) => {
