@@ -9,10 +9,13 @@ import { hashPassword, verifies } from '../../src/model/bcrypt.ts';
 import type { ReaderSpec } from '../../src/model/layout.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { nodeProcess } from '../../src/platform/process.ts';
+import { cheapHash, Deployment, freshPassword } from '../process/entrypoint-harness.ts';
 
 export { DockerDeployment } from '../process/docker-deployment.ts';
+export { crashAgainAndAgain, footprint, least } from '../process/entrypoint-footprint.ts';
 export { always, freePort, Servers, STATS, sound, soundButFor } from '../process/scripted-servers.ts';
 export { gateDeployment } from '../process/scripted-servers-deployment.ts';
+export { BootStage } from './boot-stage.ts';
 
 // What the bench needs of the core itself; bundled by run.mjs.
 
@@ -45,6 +48,13 @@ export async function demoTree(): Promise<{ root: string; pairs: [string, string
   await layDemoTree(root, 8188, '/nonexistent', world);
   await audit({ root, services: [], failOn: 'error' }, world);
   return { root, pairs: [...pairs.values()] };
+}
+
+/** A ComfyUI with a credential, for a child that crashes. */
+export async function crashingDeployment(): Promise<Deployment> {
+  const deployment = await Deployment.make();
+  writeFileSync(deployment.password, `${cheapHash(freshPassword())}\nada`);
+  return deployment;
 }
 
 /** A tree of many services with five locations each, and bearers alone: no bcrypt has to be computed. */

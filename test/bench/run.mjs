@@ -1,4 +1,5 @@
 // Figures as ratios within one run: the machine's speed cancels out. Fails where a bound does not hold.
+// With names of parts as arguments only these; `restarts` takes minutes, and is done only where it is named.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -6,8 +7,10 @@ import { join, resolve } from 'node:path';
 import bcrypt from 'bcryptjs';
 import { build } from 'esbuild';
 import { idleDeploy } from './deploy.mjs';
+import { entrypoint, restarts } from './entrypoint.mjs';
 import { gate } from './gate.mjs';
 import { allHold, report, runNode, sideBySide } from './measure.mjs';
+import { relay } from './relay.mjs';
 
 const project = resolve(import.meta.dirname, '..', '..');
 const cli = join(project, 'dist', 'cli', 'index.cjs');
@@ -103,14 +106,24 @@ function sizes() {
   }
 }
 
+const parts = {
+  version,
+  audit: auditDemo,
+  many,
+  env: longEnv,
+  gate: () => gate(core, cli),
+  deploy: () => idleDeploy(core),
+  entrypoint: () => entrypoint(core),
+  relay,
+  sizes,
+  restarts: () => restarts(core),
+};
+const named = process.argv.slice(2);
+
 try {
-  version();
-  await auditDemo();
-  many();
-  longEnv();
-  await gate(core, cli);
-  await idleDeploy(core);
-  sizes();
+  for (const [name, part] of Object.entries(parts)) {
+    if (named.length === 0 ? name !== 'restarts' : named.includes(name)) await part();
+  }
 } finally {
   for (const folder of [scratch, ...trees]) rmSync(folder, { recursive: true, force: true });
 }
