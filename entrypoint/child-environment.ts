@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Owner } from '../src/model/layout.ts';
+import { readRegular } from '../src/store/read-file.ts';
 import { scrubbed } from './settings.ts';
+
+const MAX_PASSWD_BYTES = 1024 * 1024;
 
 /**
  * The environment of ComfyUI and of all that is asked of its Python: without the credential, and for another user with
@@ -26,12 +28,9 @@ function homeOf({ uid }: Owner, comfyuiDir: string): Record<string, string> {
   return { HOME: home === '' ? comfyuiDir : home, USER: name, LOGNAME: name };
 }
 
-function accounts(): string[][] {
-  try {
-    return readFileSync('/etc/passwd', 'utf8')
-      .split('\n')
-      .map((line) => line.split(':'));
-  } catch {
-    return [];
-  }
+/** The accounts of /etc/passwd, each as its fields (passwd(5)); none where it cannot be read. */
+export function accounts(): string[][] {
+  const found = readRegular('/etc/passwd', { follow: true, maxBytes: MAX_PASSWD_BYTES });
+  const lines = found.kind === 'file' ? found.bytes.toString('utf8').split('\n') : [];
+  return lines.map((line) => line.split(':'));
 }

@@ -22,7 +22,7 @@ export async function ensureLoginNode(
   options: EnsureOptions,
 ): Promise<string> {
   const folders = await foldersToSearch(comfyuiDir, args, options);
-  for (const folder of folders) removeLeftovers(folder);
+  for (const folder of folders) removeLeftovers(folder, options.owner);
   for (let attempt = 1; ; attempt++) {
     const search = { comfyuiDir, args, folders, survey: surveyLoginNodes(folders, args.onlyNodes) };
     const found = loadedNode(search, options);

@@ -1,7 +1,5 @@
 import type { Owner } from '../../src/model/layout.ts';
-import { readRegular } from '../../src/store/read-file.ts';
-
-const MAX_PASSWD_BYTES = 1024 * 1024;
+import { accounts } from '../child-environment.ts';
 
 /** Whose paths are meant: the environment and the user of the process that expands them. */
 export interface PathUser {
@@ -24,10 +22,5 @@ export function expandPath(path: string, { env, owner }: PathUser): string {
   });
 }
 
-/** The home folder of the first account in /etc/passwd that fits. */
-function homeOf(fits: (fields: string[]) => boolean): string | undefined {
-  const found = readRegular('/etc/passwd', { follow: true, maxBytes: MAX_PASSWD_BYTES });
-  if (found.kind !== 'file') return undefined;
-  const accounts = found.bytes.toString('utf8').split('\n');
-  return accounts.map((line) => line.split(':')).find(fits)?.[5];
-}
+/** The home folder of the first account that fits. */
+const homeOf = (fits: (fields: string[]) => boolean): string | undefined => accounts().find(fits)?.[5];

@@ -98,8 +98,7 @@ export function notRestored(failure: Failure, folder: string): Refusal {
   });
 }
 
-const allow = (folder: string) =>
-  `let ComfyUI’s user write in ${folder} (chown it), or start the container as root`;
+const allow = (folder: string) => `let ComfyUI’s user write in ${folder}: make it, and chown it to that user`;
 const REMEDIES: Readonly<Record<string, (folder: string) => string>> = {
   EROFS: (folder) => `mount ${folder} writable, or put ComfyUI-Login into it`,
   ENOSPC: (folder) => `free some space on the volume of ${folder}`,

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -134,6 +135,7 @@ describe('a login node that ComfyUI would not load is restored from the copy', (
   test.runIf(process.getuid?.() === 0)('as its own user’s, where the container starts as root', async () => {
     hide();
     chmodSync(deployment.folder, 0o755);
+    chownSync(nodes, 65_534, 65_533);
     await start(withCopy({ COMFYUI_UID: '65534', COMFYUI_GID: '65533' }));
     for (const path of [deployment.node, ...FILES.map((name) => join(deployment.node, name))]) {
       expect(statSync(path)).toMatchObject({ uid: 65_534, gid: 65_533 });

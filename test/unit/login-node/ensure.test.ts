@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -247,7 +248,11 @@ describe('restored from the copy', () => {
   });
 
   test.runIf(isRoot)('is ComfyUI’s user’s', async () => {
+    chmodSync(stage.folder, 0o755);
+    chownSync(stage.nodes, 1234, 2345);
+    const groups = process.getgroups?.();
     await stage.restore([], { owner: { uid: 1234, gid: 2345 } });
+    expect([process.geteuid?.(), process.getegid?.(), process.getgroups?.()]).toEqual([0, 0, groups]);
     for (const path of ['.', 'js', 'js/logout.js', '__init__.py']) {
       const { uid, gid, mode } = statSync(join(restored(), path));
       expect([path, uid, gid, mode & 0o777]).toEqual([
@@ -257,6 +262,43 @@ describe('restored from the copy', () => {
         path.includes('.', 1) ? 0o644 : 0o755,
       ]);
     }
+  });
+
+  describe.runIf(isRoot)('by root, for another user: where that user may write, and nowhere else', () => {
+    const user = { uid: 1234, gid: 2345 };
+    const left = '.ComfyUI-Login.0123456789abcdef.new.disabled';
+    const refused = { code: 'login-node-not-restored', exit: 77, remedy: expect.stringContaining('chown') };
+    let roots: string;
+    beforeEach(() => {
+      roots = join(stage.folder, 'roots');
+      lay(join(roots, left), { 'a.txt': '' });
+      for (const path of [stage.folder, roots]) chmodSync(path, 0o755);
+      // The copy itself may be root's alone.
+      chmodSync(stage.copy, 0o700);
+      chownSync(stage.comfyui, user.uid, user.gid);
+    });
+    const untouched = () =>
+      expect(readdirSync(roots, { recursive: true })).toEqual([left, join(left, 'a.txt')]);
+
+    test('custom_nodes that leads into a folder of root’s', async () => {
+      rmSync(stage.nodes, { recursive: true });
+      symlinkSync(roots, stage.nodes);
+      await expect(stage.restore([], { owner: user })).rejects.toMatchObject(refused);
+      untouched();
+    });
+
+    test('a new folder in one of root’s, by extra_model_paths', async () => {
+      const config = `x:\n  is_default: true\n  custom_nodes: ${join(roots, 'new')}\n`;
+      writeFileSync(join(stage.comfyui, 'extra_model_paths.yaml'), config);
+      await expect(stage.restore([], { owner: user })).rejects.toMatchObject(refused);
+      untouched();
+    });
+
+    test('a folder of its own that is not there yet', async () => {
+      rmSync(stage.nodes, { recursive: true });
+      expect(await stage.restore([], { owner: user })).toBe(restored());
+      expect(statSync(stage.nodes)).toMatchObject(user);
+    });
   });
 
   test('what a killed start has left is cleaned up, and nothing else', async () => {

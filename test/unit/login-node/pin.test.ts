@@ -1,7 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readComfyUiArgs } from '../../../entrypoint/comfyui-args.ts';
 import { digestOf } from '../../../entrypoint/login-node/digest.ts';
@@ -120,8 +129,10 @@ function many(folder: string): void {
 
 test('the digest is the one that a shell makes', () => {
   lay(found, { ...NODE, 'a b.py': 'x', 'ä.py': 'y', 'Z.py': 'z', 'sub/a-b.py': 's', 'sub-a.py': 't' });
-  const line =
-    "find . -name '*.py' -type f | cut -c3- | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum";
+  lay(found, { 'a.pyc': 'c', 'sub/a.so': 'o', '__pycache__/a.pyc': 'n', '.git/hooks.py': 'n', 'a.txt': 'n' });
+  symlinkSync('a b.py', join(found, 'link.py'));
+  const docs = readFileSync(resolve(import.meta.dirname, '../../../docs/login-node.md'), 'utf8');
+  const line = /^find \. [^`]*sha256sum$/m.exec(docs)?.[0] ?? '';
   const { stdout } = spawnSync('sh', ['-c', line], { cwd: found, encoding: 'utf8' });
   expect(stdout).toBe(`${digestOf(found)}  -\n`);
 });
