@@ -50,7 +50,7 @@ export interface FreeSpace {
 
 /** All that the checks look at. */
 export interface PreflightWorld {
-  settings: Pick<Settings, 'comfyuiDir' | 'mode'>;
+  settings: Pick<Settings, 'comfyuiDir' | 'mode' | 'expose'>;
   /** The command line that will be started, program included. */
   argv: readonly string[];
   /** What follows from it. */

@@ -2,6 +2,7 @@ import type { PreflightCheck } from './check.ts';
 import { diskFull, diskSpace } from './disk.ts';
 import { environmentSigns } from './environment-signs.ts';
 import { gpu } from './gpu.ts';
+import { managerSecurity } from './manager-security.ts';
 import { memory } from './memory.ts';
 import { models } from './models.ts';
 import { portFree } from './port.ts';
@@ -25,6 +26,7 @@ export const BOOT_CHECKS: readonly PreflightCheck[] = [
   gpu,
   volumesWritable,
   diskSpace,
+  managerSecurity,
   environmentSigns,
   processOne,
   timeZone,

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  constants,
   existsSync,
   fstatSync,
   openSync,
@@ -41,12 +42,15 @@ export function modelFault(path: string): string | undefined {
 function faultInside(path: string): string | undefined {
   let file: number;
   try {
-    file = openSync(path, 'r');
+    // It may have become a FIFO by now: opening one must not wait for a writer, and nothing is read from it.
+    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     return `cannot be read (${errnoOf(error)})`;
   }
   try {
-    const { size } = fstatSync(file);
+    const stats = fstatSync(file);
+    if (!stats.isFile()) return 'is no file';
+    const { size } = stats;
     const start = read(file, 0, Math.min(size, 256));
     const words = start.toString('latin1');
     if (words.startsWith(LFS)) return 'is a pointer of Git LFS, not the model: `git lfs pull`';

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
-import { errnoOf } from '../../src/store/system-call.ts';
+import { readRegular } from '../../src/store/read-file.ts';
 import { text } from '../environment.ts';
 import { Refusal } from '../exit.ts';
 import { shellWords } from '../shell-words.ts';
@@ -9,6 +8,7 @@ import { comfyUiFolders } from './folders.ts';
 import { modelFault } from './model-file.ts';
 
 const NAMED = 5;
+const MAX_LIST_BYTES = 1024 * 1024;
 
 /** What the environment says to the checks alone. */
 export interface PreflightSettings {
@@ -52,15 +52,18 @@ export const models: PreflightCheck = {
 
 /** The lines of a list, without comments; trimmed, which takes a BOM away too. */
 function listed(path: string): string[] {
-  try {
-    const lines = readFileSync(path, 'utf8').split(/\r?\n/);
-    return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
-  } catch (error) {
-    throw listUnusable(
-      `names the list ${path}, which cannot be read (${errnoOf(error)})`,
-      'mount the list there, one path a line',
-    );
+  const found = readRegular(path, { follow: true, maxBytes: MAX_LIST_BYTES });
+  if (found.kind !== 'file') {
+    const why =
+      found.kind === 'missing'
+        ? 'is not there'
+        : found.kind === 'unreadable'
+          ? `cannot be read (${found.code})`
+          : `is ${found.what}`;
+    throw listUnusable(`names the list ${path}, which ${why}`, 'mount the list there, one path a line');
   }
+  const lines = found.bytes.toString('utf8').split(/\r?\n/);
+  return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
 }
 
 function pathOf(folder: string, name: string): string {

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import { text } from '../environment.ts';
+import { join } from 'node:path';
 import type { PreflightWorld } from './check.ts';
 
 /** A driver that hangs must not hold up the boot. */
 const TIMEOUT_MS = 5000;
+/** Below the root. Not PATH, whose folders may be ComfyUI’s user’s own: the boot may be root’s. */
+const FOLDERS = ['usr/bin', 'usr/local/nvidia/bin', 'usr/local/bin', 'bin', 'usr/lib/wsl/lib'];
 const QUERY = ['--query-gpu=index,name,driver_version,memory.total', '--format=csv,noheader'];
 
 export interface Gpu {
@@ -21,14 +22,18 @@ export type DriverAnswer =
   | { kind: 'failed'; words: string }
   | { kind: 'late' };
 
-/** Asks nvidia-smi for the GPUs that this container sees. */
+/** Asks nvidia-smi, as ComfyUI’s user, for the GPUs that this container sees. */
 export async function askDriver(world: PreflightWorld): Promise<DriverAnswer> {
-  const program = onPath(world.env, 'nvidia-smi');
+  const { env, process, user } = world.python;
+  const program = FOLDERS.map((folder) => join(world.root, folder, 'nvidia-smi')).find((path) =>
+    existsSync(path),
+  );
   if (program === undefined) return { kind: 'absent' };
-  const result = await world.python.process.run(program, QUERY, {
-    env: world.python.env,
+  const result = await process.run(program, QUERY, {
+    env,
     timeoutMs: TIMEOUT_MS,
     signal: world.signal,
+    ...(user !== undefined && { user }),
   });
   if (result.code === 0) return { kind: 'gpus', gpus: result.stdout.split('\n').flatMap(gpuOf) };
   if (result.failure === 'SIGKILL') return { kind: 'late' };
@@ -40,9 +45,4 @@ function gpuOf(line: string): Gpu[] {
   const [index, name, driver, memory] = line.split(',').map((part) => part.trim());
   if (index === undefined || !/^\d+$/.test(index) || memory === undefined) return [];
   return [{ index: Number(index), name: name ?? '', driver: driver ?? '', memory }];
-}
-
-function onPath(env: NodeJS.ProcessEnv, name: string): string | undefined {
-  const folders = (text(env, 'PATH') ?? '').split(delimiter).filter((folder) => folder !== '');
-  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readRegular } from '../../src/store/read-file.ts';
 import { Refusal } from '../exit.ts';
 import { fail, type PreflightCheck, pass, skip, unknown } from './check.ts';
 
 /** ComfyUI's own minimum where its pyproject.toml does not say. */
 const MINIMUM = '3.9';
+const MAX_BYTES = 1024 * 1024;
 
 /** There is a Python, and it answers. */
 export const pythonAnswers: PreflightCheck = {
@@ -36,12 +37,9 @@ export const pythonVersion: PreflightCheck = {
 
 /** `requires-python` of ComfyUI's own pyproject.toml, as far as it is a plain minimum. */
 function minimumOf(comfyuiDir: string): string {
-  try {
-    const text = readFileSync(join(comfyuiDir, 'pyproject.toml'), 'utf8');
-    return /^requires-python\s*=\s*["'][^"'\n]*>=\s*(\d+(?:\.\d+)*)/m.exec(text)?.[1] ?? MINIMUM;
-  } catch {
-    return MINIMUM;
-  }
+  const found = readRegular(join(comfyuiDir, 'pyproject.toml'), { follow: true, maxBytes: MAX_BYTES });
+  const text = found.kind === 'file' ? found.bytes.toString('utf8') : '';
+  return /^requires-python\s*=\s*["'][^"'\n]*>=\s*(\d+(?:\.\d+)*)/m.exec(text)?.[1] ?? MINIMUM;
 }
 
 function atLeast(version: string, minimum: string): boolean | undefined {

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { gpu } from '../../../entrypoint/preflight/gpu.ts';
@@ -43,10 +43,7 @@ describe('gpu', () => {
   function container(devices: string[], tool: string | undefined, env: Record<string, string> = {}) {
     const at = world({ env: { CUDA_VISIBLE_DEVICES: '0', ...env } });
     for (const name of devices) lay(join(at.root, 'dev', name));
-    const bin = join(at.folder, 'bin');
-    mkdirSync(bin);
-    if (tool !== undefined) lay(join(bin, 'nvidia-smi'), `#!/bin/sh\n${tool}\n`, 0o755);
-    at.env.PATH = `${bin}:/usr/bin:/bin`;
+    if (tool !== undefined) lay(join(at.root, 'usr/bin/nvidia-smi'), `#!/bin/sh\n${tool}\n`, 0o755);
     return at;
   }
 
@@ -77,6 +74,20 @@ describe('gpu', () => {
     expect(result.message).toBe(
       '0: NVIDIA GeForce RTX 3090, 24576 MiB; 1: NVIDIA RTX A5000, 24564 MiB; driver 550.54.15',
     );
+  });
+
+  test('a tool that is only on PATH is not run', async () => {
+    const at = container(['nvidia0'], undefined);
+    lay(join(at.folder, 'venv/nvidia-smi'), '#!/bin/sh\ntouch "$0.ran"\n', 0o755);
+    at.env.PATH = `${join(at.folder, 'venv')}:/usr/bin:/bin`;
+    expect((await look(gpu, at)).message).toContain('nvidia-smi is not there');
+    expect(existsSync(join(at.folder, 'venv/nvidia-smi.ran'))).toBe(false);
+  });
+
+  test.runIf(process.getuid?.() === 0)('the tool runs as ComfyUI’s user', async () => {
+    const at = container(['nvidia0'], 'echo "0, user $(id -u):$(id -g), 1, 1 MiB"');
+    at.python.user = { uid: 54_321, gid: 54_322 };
+    expect((await look(gpu, at)).message).toContain('0: user 54321:54322');
   });
 
   test.each([

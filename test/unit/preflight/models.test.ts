@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -131,6 +132,15 @@ describe('a list in a file', () => {
     expect(await look(models, at)).toMatchObject({ verdict: 'pass' });
     lay(join(at.comfyui, 'list.txt'), `${GOOD}\nloras/other lora.pt\n`);
     expect((await look(models, at)).message).toContain('loras/other lora.pt is not there');
+  });
+
+  test.skipIf(process.platform === 'win32')('a FIFO in its place does not hold up the boot', async () => {
+    const at = stage('@list.txt');
+    expect(spawnSync('mkfifo', [join(at.comfyui, 'list.txt')]).status).toBe(0);
+    expect(await look(models, at)).toMatchObject({
+      code: 'setting-invalid',
+      message: expect.stringContaining('list.txt, which is a FIFO'),
+    });
   });
 
   test('a list that is not there', async () => {

@@ -57,6 +57,15 @@ describe('the Python', () => {
   });
 });
 
+test.skipIf(process.platform === 'win32')(
+  'a FIFO for ComfyUI’s pyproject.toml holds nothing up',
+  async () => {
+    const at = world();
+    expect(spawnSync('mkfifo', [join(at.comfyui, 'pyproject.toml')]).status).toBe(0);
+    expect(await look(pythonVersion, at)).toMatchObject({ verdict: 'pass' });
+  },
+);
+
 describe('torch-versions', () => {
   test.each<[(string | null | undefined)[], string, string]>([
     [['2.5.1+cu124', '0.20.1+cu124', '2.5.1+cu124'], 'x86_64', 'pass'],

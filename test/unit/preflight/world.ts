@@ -56,7 +56,7 @@ export function world(
   return {
     folder,
     comfyui,
-    settings: { comfyuiDir: comfyui, mode: 'protected' },
+    settings: { comfyuiDir: comfyui, mode: 'protected', expose: 'direct' },
     argv,
     args,
     listens: [args],
