@@ -98,6 +98,25 @@ test('the compose file asks for health as the image does', () => {
   expect(option('retries')).toBe(String(healthcheck.retries));
 });
 
+test('what starts is named by its path: no folder of ComfyUI’s user can put something in its place', () => {
+  const [start = ''] = instructions.filter((one) => one.startsWith('ENTRYPOINT '));
+  const [tini, , , node] = JSON.parse(start.slice('ENTRYPOINT '.length)) as string[];
+  expect([tini, node, compose.healthcheck.test[1]]).toEqual([
+    '/usr/bin/tini',
+    '/usr/local/bin/node',
+    '/usr/local/bin/node',
+  ]);
+  expect(/ PATH=(\S+)/.exec(instructions.find((one) => / PATH=/.test(one)) ?? '')?.[1]).toBe(
+    '$PATH:/opt/venv/bin',
+  );
+});
+
+test('nothing is built from source: pip takes wheels by their hashes', () => {
+  const installs = instructions.join('\n').match(/pip install [^;]*/g) ?? [];
+  expect(installs).toHaveLength(2);
+  for (const one of installs) expect(one).toMatch(/--only-binary :all: --require-hashes/);
+});
+
 test('without a GPU: no reservation, and ComfyUI is told', () => {
   const { deploy, environment } = service('compose.cpu.yaml');
   expect(compose.deploy.resources.reservations.devices).toHaveLength(1);
