@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Owner } from '../../src/model/layout.ts';
 import { errnoOf } from '../../src/store/system-call.ts';
@@ -67,6 +67,13 @@ export const loginWritable: PreflightCheck = {
     const folder = join(world.settings.comfyuiDir, 'login');
     const password = join(folder, 'PASSWORD');
     if (lstatSync(password, { throwIfNoEntry: false }) !== undefined) return skip(`${password} is there`);
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() && !existsSync(folder)) {
+      return fail(
+        `${folder} is a link that leads nowhere`,
+        'make the folder that it names, or remove the link',
+        ContainerExit.io,
+      );
+    }
     const need: Need = { path: folder, want: 'write', who: world.self };
     const why = fault(world, need);
     if (why === undefined) return pass(`${folder} can be written`);

@@ -147,6 +147,15 @@ describe('login-writable', () => {
     expect(await look(loginWritable, at)).toMatchObject({ verdict: 'skip' });
   });
 
+  test('a link that leads nowhere in the place of the folder: 74', async () => {
+    const at = world();
+    rmSync(join(at.comfyui, 'login'), { recursive: true });
+    symlinkSync('nowhere', join(at.comfyui, 'login'));
+    const result = await look(loginWritable, at);
+    expect(result).toMatchObject({ verdict: 'fail', exit: 74 });
+    expect(result.message).toContain('login is a link that leads nowhere');
+  });
+
   test('none there, and a folder that is read-only: 74', async () => {
     const at = world();
     mount(at, join(at.comfyui, 'login'), 'ro');
