@@ -1,21 +1,27 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { liesIn } from '../../src/model/path.ts';
 import { syncFolder } from '../../src/store/folder.ts';
+import { readRegular } from '../../src/store/read-file.ts';
 import { replaceFile } from '../../src/store/replace.ts';
-import { unless } from '../../src/store/system-call.ts';
 import { removeFile } from '../../src/store/write-new.ts';
 import type { PythonFacts } from '../python.ts';
+import { asUser, canReplace, isGuarded } from './as-user.ts';
+import { pythonPath } from './installer.ts';
+import type { TorchPorts } from './ports.ts';
 import { asPathRefusal } from './refusals.ts';
 
-/** The file by which Python sees the store: it reads each `.pth` of site-packages at its start. */
-const pathFile = ({ sitePackages }: PythonFacts): string => join(sitePackages, 'comfyui-auth-torch.pth');
+/** What is needed to change what Python sees. */
+type Site = Pick<TorchPorts, 'context' | 'facts' | 'owner'>;
+
+const FILE = 'comfyui-auth-torch.pth';
 
 /** In its environment, Python does not see the store: to ask what is installed besides, or where the store is damaged. */
 export const WITHOUT_STORE = { COMFYUI_AUTH_TORCH_STORE: 'off' } as const;
 
 /**
- * The text of that file. Python runs a line that begins with `import`: a bare path would come behind site-packages,
- * where an older PyTorch wins.
+ * The text of the file by which Python sees the store: it reads each `.pth` of site-packages at its start, and runs a
+ * line that begins with `import`. A bare path would come behind site-packages, where an older PyTorch wins.
  */
 export function pathFileText(packages: string): string {
   const unless = "os.environ.get('COMFYUI_AUTH_TORCH_STORE') == 'off'";
@@ -27,37 +33,58 @@ export function pathFileText(packages: string): string {
   ].join('');
 }
 
+/** What that file says now; undefined where there is none that can be read. */
+function pathFileNow({ sitePackages }: PythonFacts): string | undefined {
+  const found = readRegular(join(sitePackages, FILE), { maxBytes: 65_536 });
+  return found.kind === 'file' ? found.bytes.toString('utf8') : undefined;
+}
+
 /** The folder of packages that Python sees by that file now, empty where the file is not ours; undefined for none. */
 export function activePackages(facts: PythonFacts): string | undefined {
-  const text = unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => readFileSync(pathFile(facts), 'utf8'));
+  const text = pathFileNow(facts);
   if (text === undefined) return undefined;
   const [, packages = ''] = /, "([^"\\]*)"\)$/m.exec(text) ?? [];
   return packages;
 }
 
 /** Lets Python see the packages; writes only what differs. Throws a `Refusal` (77, 74). */
-export function activate(facts: PythonFacts, packages: string): void {
-  const path = pathFile(facts);
+export function activate(site: Site, packages: string): void {
   const text = pathFileText(packages);
-  if (unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => readFileSync(path, 'utf8')) === text) return;
-  changing(facts, () => replaceFile(path, Buffer.from(text), { mode: 0o644 }));
+  if (pathFileNow(site.facts) === text) return;
+  changing(site, (path) => replaceFile(path, Buffer.from(text), { mode: 0o644 }));
 }
 
 /** Takes the store from Python's sight; nothing where it does not see one. Throws a `Refusal` (77, 74). */
-export function deactivate(facts: PythonFacts): void {
-  const path = pathFile(facts);
-  if (!existsSync(path)) return;
-  changing(facts, () => {
+export function deactivate(site: Site): void {
+  if (!existsSync(join(site.facts.sitePackages, FILE))) return;
+  changing(site, (path) => {
     removeFile(path);
     syncFolder(dirname(path));
   });
 }
 
-function changing(facts: PythonFacts, change: () => void): void {
+function changing(site: Site, change: (path: string) => void): void {
+  const { context, facts, owner } = site;
+  const path = join(facts.sitePackages, FILE);
   try {
-    change();
+    const ours = folderOfRoot(site);
+    if (ours === undefined) asUser(context.user, () => change(path));
+    else change(join(ours, FILE));
   } catch (error) {
-    const path = pathFile(facts);
-    throw asPathRefusal(error, 'site-packages-not-writable', path, `${facts.sitePackages} (site-packages)`);
+    const what = `${facts.sitePackages} (site-packages)`;
+    throw asPathRefusal(error, { code: 'site-packages-not-writable', path, what, owner });
   }
+}
+
+/**
+ * Site-packages where root itself may write there: below the folder of the Python that was named (the user's own Python
+ * could say anything), and out of the user's reach. Undefined where that user is to write.
+ */
+function folderOfRoot({ context, facts }: Site): string | undefined {
+  const { user } = context;
+  const python = pythonPath(context);
+  if (!isGuarded(user) || !python.includes('/')) return undefined;
+  const folder = realpathSync(facts.sitePackages);
+  const prefix = realpathSync(dirname(dirname(python)));
+  return liesIn(folder, prefix) && !canReplace(user, folder) ? folder : undefined;
 }

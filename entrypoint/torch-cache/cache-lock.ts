@@ -1,7 +1,8 @@
 import { accessSync, constants } from 'node:fs';
 import { Failure } from '../../src/model/failure.ts';
-import { type Lock, waitForLock } from '../../src/store/lock.ts';
+import { acquireLock, type Lock, SYSTEM_PATH, waitForLock } from '../../src/store/lock.ts';
 import { ContainerExit, Refusal } from '../exit.ts';
+import { asUser } from './as-user.ts';
 import { makeSharedFolder } from './folder.ts';
 import type { TorchPorts } from './ports.ts';
 import { whileTelling } from './progress.ts';
@@ -18,9 +19,10 @@ export async function withCacheLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const { cacheDir } = ports.settings;
+  const { context, owner } = ports;
   try {
     // ComfyUI may run as another user than we do.
-    makeSharedFolder(cacheDir);
+    makeSharedFolder(cacheDir, context.user);
     accessSync(cacheDir, constants.W_OK | constants.X_OK);
     const lock = await take(ports, waitMs);
     try {
@@ -29,7 +31,12 @@ export async function withCacheLock<T>(
       lock.release();
     }
   } catch (error) {
-    throw asPathRefusal(error, 'torch-cache-not-writable', cacheDir, 'TORCH_CACHE');
+    throw asPathRefusal(error, {
+      code: 'torch-cache-not-writable',
+      path: cacheDir,
+      what: 'TORCH_CACHE',
+      owner,
+    });
   }
 }
 
@@ -37,9 +44,12 @@ async function take(ports: TorchPorts, waitMs: number): Promise<Lock> {
   const { settings, clock, log, context } = ports;
   const tell = (seconds: number) =>
     log.info('torch-wait', `another builder works on ${settings.cacheDir}, waited ${seconds} s`, { seconds });
+  const cache = { path: settings.cacheDir };
   try {
     return await whileTelling(ports, tell, () =>
-      waitForLock({ path: settings.cacheDir }, 'torch-cache', clock, {
+      waitForLock(cache, 'torch-cache', clock, {
+        acquire: () =>
+          asUser(context.user, () => acquireLock(cache, 'torch-cache', process.platform, SYSTEM_PATH)),
         ms: waitMs,
         onWait: () => tell(0),
         signal: context.signal,

@@ -7,41 +7,51 @@ import { isInstalled } from './installed.ts';
 import type { LockedPorts, TorchPorts } from './ports.ts';
 import { inWords } from './progress.ts';
 import { ensureStore } from './provide.ts';
-import { asPathRefusal } from './refusals.ts';
-import { allStores, inspectStore, readStamp, storeAt, storeKey } from './store.ts';
+import { whileReading } from './refusals.ts';
+import { allStores, inspectStore, type Store, type StoreState, storeAt, storeKey } from './store.ts';
 
 /** What the command needs besides: where its answer goes. */
 export interface TorchCommandPorts extends TorchPorts {
   write(text: string): void;
 }
 
-/**
- * `torch-cache build | status [--json] | gc`. Gives the exit code: 0 done; for `status` 1 where the next start has to
- * build; 64 wrong usage. Throws a `Refusal` as a start would.
- */
-export async function torchCacheCommand(args: string[], ports: TorchCommandPorts): Promise<number> {
-  const asked = readArgs(args);
-  switch (asked?.name) {
-    case 'build':
-      return build(ports);
-    case 'status':
-      return status(ports, asked.json);
-    case 'gc':
-      return collect(ports);
-    default:
-      ports.write('usage: torch-cache build | status [--json] | gc\n');
-      return ContainerExit.usage;
-  }
+/** What was asked for. */
+export interface TorchCommand {
+  name: 'build' | 'status' | 'gc';
+  json: boolean;
 }
 
-function readArgs(args: string[]): { name: string; json: boolean } | undefined {
+export const TORCH_USAGE = 'usage: torch-cache build | status [--json] | gc\n';
+
+/** Reads the words behind `torch-cache`; undefined for wrong usage. */
+export function readTorchCommand(args: string[]): TorchCommand | undefined {
   try {
     const options = { json: { type: 'boolean', default: false } } as const;
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-    const [name = '', ...more] = positionals;
-    return more.length > 0 || (values.json && name !== 'status') ? undefined : { name, json: values.json };
+    const [word, ...more] = positionals;
+    const name = (['build', 'status', 'gc'] as const).find((one) => one === word);
+    if (name === undefined || more.length > 0 || (values.json && name !== 'status')) return undefined;
+    return { name, json: values.json };
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Does it. Gives the exit code: 0 done; for `status` 1 where the next start has to build. Throws a `Refusal` as a start
+ * would.
+ */
+export async function torchCacheCommand(
+  { name, json }: TorchCommand,
+  ports: TorchCommandPorts,
+): Promise<number> {
+  switch (name) {
+    case 'build':
+      return build(ports);
+    case 'status':
+      return status(ports, json);
+    case 'gc':
+      return collect(ports);
   }
 }
 
@@ -68,7 +78,7 @@ async function collect(ports: TorchPorts): Promise<number> {
   const { settings, lock, facts, log } = ports;
   const key = lock === undefined ? undefined : storeKey(lock, facts);
   const removed = await withCacheLock(ports, settings.waitMs, async () => {
-    const swept = await sweep(settings.cacheDir);
+    const swept = await sweep(ports);
     return swept + (await collectGarbage(ports, key));
   });
   log.info('torch-gc', `removed ${removed} old or unfinished stores from ${settings.cacheDir}`, { removed });
@@ -76,17 +86,9 @@ async function collect(ports: TorchPorts): Promise<number> {
 }
 
 function status(ports: TorchCommandPorts, json: boolean): number {
-  const report = reportOn(ports);
+  const report = whileReading(ports.settings.cacheDir, ports.owner, () => readStatus(ports));
   ports.write(json ? `${JSON.stringify(report)}\n` : inLines(report));
   return report.tier === null ? 1 : 0;
-}
-
-function reportOn(ports: TorchPorts): Status {
-  try {
-    return readStatus(ports);
-  } catch (error) {
-    throw asPathRefusal(error, 'torch-cache-unreadable', ports.settings.cacheDir, 'TORCH_CACHE');
-  }
 }
 
 type Status = ReturnType<typeof readStatus>;
@@ -97,8 +99,8 @@ function readStatus(ports: TorchPorts) {
   const active = activePackages(facts);
   const key = lock === undefined ? null : storeKey(lock, facts);
   const stores = allStores(settings.cacheDir).map((store) => {
-    const state = inspectStore(store);
-    const stamp = readStamp(store);
+    const state = stateOf(store);
+    const stamp = state.kind === 'complete' ? state.stamp : undefined;
     return {
       key: store.key,
       state: state.kind === 'absent' ? ('unfinished' as const) : state.kind,
@@ -126,6 +128,15 @@ function readStatus(ports: TorchPorts) {
   };
 }
 
+/** Looks at a store that need not be ours. */
+function stateOf(store: Store): StoreState | { kind: 'unreadable' } {
+  try {
+    return inspectStore(store);
+  } catch {
+    return { kind: 'unreadable' };
+  }
+}
+
 const TIER_WORDS = {
   none: 'there is no lock: nothing is provided',
   T0: 'installed as locked',
@@ -141,7 +152,7 @@ function inLines({ tier, lock, cache, wheelhouse, network, stores }: Status): st
     `to build from: ${wheelhouse ?? source}`,
     ...stores.map(
       ({ key, state, active, files, bytes, builtAt }) =>
-        `store ${key.slice(0, 12)}: ${state}, ${files} files, ${inWords(bytes)}, ${builtAt ?? 'never finished'}${active ? ', active' : ''}`,
+        `store ${key.slice(0, 12)}: ${state}, ${files} files, ${inWords(bytes)}, ${builtAt ?? (state === 'unfinished' ? 'never finished' : 'of an unknown time')}${active ? ', active' : ''}`,
     ),
   ];
   return `${lines.join('\n')}\n`;

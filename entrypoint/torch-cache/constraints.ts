@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { digestOf, readRegular } from '../../src/store/read-file.ts';
 import { replaceFile } from '../../src/store/replace.ts';
+import { asUser } from './as-user.ts';
 import { makeSharedFolder } from './folder.ts';
 import type { TorchLock } from './lock-file.ts';
 import type { LockedPorts } from './ports.ts';
@@ -20,8 +21,8 @@ export function constraintsFor({ lock, settings, context, log }: LockedPorts): R
   try {
     const found = readRegular(path);
     if (found.kind !== 'file' || found.bytes.toString('utf8') !== text) {
-      makeSharedFolder(folder);
-      replaceFile(path, Buffer.from(text), { mode: 0o644 });
+      makeSharedFolder(folder, context.user);
+      asUser(context.user, () => replaceFile(path, Buffer.from(text), { mode: 0o644 }));
     }
   } catch {
     log.warning('torch-cache', `${path} cannot be written: custom nodes may replace PyTorch by pip`);

@@ -1,8 +1,39 @@
-import { existsSync } from 'node:fs';
+import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Owner } from '../../src/model/layout.ts';
 import { makeFolder, missingFolders } from '../../src/store/folder.ts';
+import { exists } from '../../src/store/system-call.ts';
+import { ignoring } from '../../src/store/write-new.ts';
+import { asUser, canReplace, isGuarded } from './as-user.ts';
 
-/** Makes a folder, and those above it that are missing, for everyone to read, whatever our umask. Throws a Failure. */
-export function makeSharedFolder(path: string): void {
-  if (existsSync(path)) return;
-  for (const folder of [...missingFolders(path), path]) makeFolder(folder, { mode: 0o755 });
+/**
+ * Makes a folder, and those above it that are missing, for everyone to read, whatever our umask. Where we are root and
+ * ComfyUI is another user it is that user's. Throws a Failure.
+ */
+export function makeSharedFolder(path: string, user?: Owner): void {
+  if (isGuarded(user)) handOver(path, user);
+  asUser(user, () => {
+    if (existsSync(path)) return;
+    for (const folder of [...missingFolders(path), path]) makeFolder(folder, { mode: 0o755 });
+  });
+}
+
+/** Gives the user the folder that it cannot make itself. Root does so only where the user cannot lead it elsewhere. */
+function handOver(path: string, user: Owner): void {
+  const [outermost = path] = missingFolders(path);
+  if (canReplace(user, dirname(outermost))) return;
+  if (!exists(outermost)) makeFolder(outermost, { owner: user, mode: 0o755 });
+  // Where it cannot be given, the user's own attempt tells why.
+  else ignoring(() => giveTo(path, user));
+}
+
+/** A folder of root becomes the user's; one that everyone writes to, or that is another's, stays as it is. */
+function giveTo(path: string, user: Owner): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    const { uid, mode } = fstatSync(fd);
+    if (uid === 0 && (mode & 0o002) === 0) fchownSync(fd, user.uid, user.gid);
+  } finally {
+    closeSync(fd);
+  }
 }

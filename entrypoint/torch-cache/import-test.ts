@@ -34,5 +34,5 @@ export async function faultOfImport(context: PythonContext, folder = ''): Promis
   signal.throwIfAborted();
   if (result.code === 0) return undefined;
   const last = result.stderr.trim().split('\n').at(-1) ?? '';
-  return `${result.failure ?? `exit ${result.code}`} ${last}`.trim().slice(0, 300);
+  return `${result.failure ?? `exit ${result.code}`} ${last}`.trim();
 }

@@ -1,6 +1,7 @@
 import type { ProcessResult } from '../../src/platform/process.ts';
 import { ContainerExit, type ContainerExitCode, Refusal } from '../exit.ts';
 import type { Installer, Source } from './installer.ts';
+import type { TorchPorts } from './ports.ts';
 import { unusable } from './refusals.ts';
 
 interface Diagnosis {
@@ -47,19 +48,24 @@ const DIAGNOSES: readonly Diagnosis[] = [
   },
 ];
 
-/** Why an installer failed, as one line with one remedy. */
+/** Why an installer, or Python after it, failed, as one line with one remedy. */
 export function installFailure(
-  { name }: Installer,
+  name: Installer['name'] | 'Python',
   { stdout, stderr, code, failure }: ProcessResult,
   source: Source,
-  cacheDir: string,
+  { settings, owner }: Pick<TorchPorts, 'settings' | 'owner'>,
 ): Refusal {
   const said = `${stdout}\n${stderr}`;
   const errno =
     (/No space left on device|os error 28\b/.test(said) && 'ENOSPC') ||
     (/Disk quota exceeded|os error 122\b/.test(said) && 'EDQUOT') ||
     (/Read-only file system|os error 30\b/.test(said) && 'EROFS');
-  if (errno) return unusable('torch-cache-not-writable', cacheDir, errno, 'TORCH_CACHE');
+  if (errno) {
+    return unusable(
+      { code: 'torch-cache-not-writable', path: settings.cacheDir, what: 'TORCH_CACHE', owner },
+      errno,
+    );
+  }
   for (const { pattern, ...diagnosis } of DIAGNOSES) {
     const match = pattern.exec(said);
     if (match === null) continue;
@@ -79,7 +85,7 @@ export function installFailure(
   return new Refusal({
     code: 'torch-install-failed',
     exit: ContainerExit.io,
-    message: `${name} failed (${failure ?? `exit ${code}`}) ${last.trim().slice(0, 300)}`.trim(),
+    message: `${name} failed (${failure ?? `exit ${code}`}) ${last.trim()}`.trim(),
     remedy:
       failure === 'SIGKILL'
         ? 'it was killed, as happens without memory: give the container more'

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { readRegular } from '../../src/store/read-file.ts';
 import { replaceFile } from '../../src/store/replace.ts';
 import { unless } from '../../src/store/system-call.ts';
 import type { PythonFacts } from '../python.ts';
 import { activePackages, deactivate, WITHOUT_STORE } from './activate.ts';
+import { asUser } from './as-user.ts';
 import { makeSharedFolder } from './folder.ts';
 import { faultOfImport } from './import-test.ts';
 import { normalVersion, readDistInfo, TORCH_PACKAGES } from './lock-file.ts';
@@ -43,7 +45,8 @@ const memoryPath = (cacheDir: string) => join(cacheDir, 'installed.json');
 /** Whether these installed packages have passed the import test before. */
 export function isRemembered(ports: LockedPorts): boolean {
   try {
-    const { passed } = JSON.parse(readFileSync(memoryPath(ports.settings.cacheDir), 'utf8'));
+    const found = readRegular(memoryPath(ports.settings.cacheDir), { maxBytes: 65_536 });
+    const { passed } = JSON.parse(found.kind === 'file' ? found.bytes.toString('utf8') : '{}');
     return passed === fingerprint(ports);
   } catch {
     // Without a memory the test is done again: slower, never wrong.
@@ -53,10 +56,11 @@ export function isRemembered(ports: LockedPorts): boolean {
 
 function remember(ports: LockedPorts): void {
   const { cacheDir } = ports.settings;
+  const { user } = ports.context;
   try {
-    makeSharedFolder(cacheDir);
-    const text = JSON.stringify({ passed: fingerprint(ports) });
-    replaceFile(memoryPath(cacheDir), Buffer.from(`${text}\n`), { mode: 0o644 });
+    makeSharedFolder(cacheDir, user);
+    const bytes = Buffer.from(`${JSON.stringify({ passed: fingerprint(ports) })}\n`);
+    asUser(user, () => replaceFile(memoryPath(cacheDir), bytes, { mode: 0o644 }));
   } catch {
     const message = `${cacheDir} cannot be written: PyTorch is imported again at each start to test it`;
     ports.log.warning('torch-cache', message);
@@ -78,6 +82,6 @@ export async function holdsInstalled(ports: LockedPorts): Promise<boolean> {
     }
     remember(ports);
   }
-  deactivate(ports.facts);
+  deactivate(ports);
   return true;
 }

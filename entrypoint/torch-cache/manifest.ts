@@ -1,56 +1,41 @@
 import { lstatSync } from 'node:fs';
-import { chmod, lstat, open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-
-/** So many files are worked on at once; more would only queue in Node's own pool. */
-const AT_ONCE = 8;
 
 /**
- * Lists a folder of packages and makes it last: readable by everyone whatever our umask, each file and folder brought
- * to the disk. Gives its manifest: `size<TAB>path`, one line a file, sorted. Throws the system's error.
+ * Takes a folder of packages and the path of its manifest. Makes the folder last: readable by everyone whatever the
+ * umask, each file and folder brought to the disk. Writes the manifest: `size<TAB>path`, one line a file. A program in
+ * Python, since it runs as ComfyUI's user.
  */
-export async function sealFolder(root: string, signal: AbortSignal): Promise<string> {
-  const files: string[] = [];
-  const folders = [''];
-  for (const folder of folders) {
-    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory()) folders.push(path);
-      else files.push(path);
-    }
-  }
-  const sizes = new Map<string, number>();
-  await each(files, signal, async (path) => {
-    sizes.set(path, await sealOne(join(root, path), 0o444));
-  });
-  await each(folders, signal, (path) => sealOne(join(root, path), 0o555));
-  const sorted = [...sizes].sort(([a], [b]) => (a < b ? -1 : 1));
-  return sorted.map(([path, size]) => `${size}\t${path}\n`).join('');
-}
-
-/** Gives everyone these rights, and brings it to the disk; gives its size. */
-async function sealOne(path: string, rights: number): Promise<number> {
-  const { mode, size } = await lstat(path);
-  if ((mode & rights) !== rights) await chmod(path, (mode & 0o777) | rights);
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  return size;
-}
-
-async function each<T>(items: readonly T[], signal: AbortSignal, work: (item: T) => Promise<unknown>) {
-  let next = 0;
-  const worker = async () => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) {
-      signal.throwIfAborted();
-      await work(item);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-}
+export const SEAL = `
+import os, stat, sys
+from concurrent.futures import ThreadPoolExecutor
+root, manifest = (os.fsencode(word) for word in sys.argv[1:])
+def seal(path, rights):
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        stats = os.fstat(fd)
+        if not (stat.S_ISREG(stats.st_mode) or stat.S_ISDIR(stats.st_mode)):
+            raise OSError("an error in a wheel: neither a file nor a folder: " + os.fsdecode(path))
+        if stats.st_mode & rights != rights:
+            os.fchmod(fd, stats.st_mode & 0o777 | rights)
+        os.fsync(fd)
+        return stats.st_size
+    finally:
+        os.close(fd)
+files, folders = [], []
+for folder, _, names in os.walk(root):
+    folders.append(folder)
+    files.extend(os.path.join(folder, name) for name in names)
+files.sort()
+with ThreadPoolExecutor(8) as pool:
+    sizes = list(pool.map(lambda path: seal(path, 0o444), files))
+    list(pool.map(lambda path: seal(path, 0o555), folders))
+lines = [b"%d\\t%s\\n" % (size, os.path.relpath(path, root)) for size, path in zip(sizes, files)]
+with open(manifest, "xb") as file:
+    file.write(b"".join(lines))
+    file.flush()
+    os.fchmod(file.fileno(), 0o644)
+    os.fsync(file.fileno())
+`;
 
 /** What is wrong with the files of a manifest; undefined where each is there with its size. Some 10 µs a file. */
 export function faultOfManifest(root: string, text: string): string | undefined {

@@ -57,6 +57,7 @@ async function checkAnswers({ context, clock }: LockedPorts, indexUrl: string, s
     // A look-up of the name has no time limit of its own.
     timeoutMs: ANSWER_SECONDS * 1000 + 500,
     signal: context.signal,
+    ...(context.user !== undefined && { user: context.user }),
   });
   context.signal.throwIfAborted();
   if (code === 0) return;

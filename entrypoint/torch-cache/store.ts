@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, futimesSync, lstatSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { digestOf } from '../../src/store/read-file.ts';
+import type { Owner } from '../../src/model/layout.ts';
+import { digestOf, readRegular } from '../../src/store/read-file.ts';
 import { replaceFile } from '../../src/store/replace.ts';
-import { errnoOf, unless } from '../../src/store/system-call.ts';
+import { unless } from '../../src/store/system-call.ts';
+import { ignoring } from '../../src/store/write-new.ts';
 import type { PythonFacts } from '../python.ts';
+import { asUser } from './as-user.ts';
 import type { TorchLock } from './lock-file.ts';
 import { faultOfManifest, sumOfManifest } from './manifest.ts';
 
@@ -81,35 +84,48 @@ export type StoreState =
   | { kind: 'damaged'; why: string }
   | { kind: 'complete'; stamp: Stamp };
 
-/** The stamp of a store; undefined where there is none that can be read. */
-export function readStamp(store: Store): Stamp | undefined {
+/** A file of a store: its bytes, undefined where there is none, `fault` where it is no file. Throws the system's error. */
+function readPart(path: string): { bytes?: Buffer; fault?: string } {
+  const found = readRegular(path);
+  if (found.kind === 'file') return { bytes: found.bytes };
+  if (found.kind === 'not-a-file') return { fault: `is ${found.what}` };
+  if (found.kind === 'missing' || found.code === 'ENOTDIR') return {};
+  throw Object.assign(new Error(found.code), { code: found.code, path });
+}
+
+function parseStamp(bytes: Buffer | undefined): Stamp | undefined {
   try {
-    const stamp = JSON.parse(readFileSync(store.stamp, 'utf8')) as Partial<Stamp>;
-    return stamp.format === FORMAT && typeof stamp.manifest === 'string' ? (stamp as Stamp) : undefined;
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error)) || error instanceof SyntaxError) return undefined;
-    throw error;
+    const stamp = JSON.parse(bytes?.toString('utf8') ?? '') as Partial<Stamp> | null;
+    return stamp?.format === FORMAT && typeof stamp.manifest === 'string' ? (stamp as Stamp) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
 /**
  * Whether a store may be used: stamped, its manifest the one that was stamped, and each file there with its size.
- * Reads no file but these two, and opens no socket. Throws where they cannot be read.
+ * Reads no file but these two, and opens no socket. Throws the system's error where they cannot be read.
  */
 export function inspectStore(store: Store): StoreState {
-  const stamp = readStamp(store);
+  const { bytes, fault } = readPart(store.stamp);
+  if (fault !== undefined) return { kind: 'damaged', why: `its stamp ${fault}` };
+  const stamp = parseStamp(bytes);
   if (stamp === undefined) return { kind: 'absent' };
-  const manifest = unless(['ENOENT'], () => readFileSync(store.manifest));
-  if (manifest === undefined) return { kind: 'damaged', why: 'its manifest is gone' };
-  if (digestOf(manifest) !== stamp.manifest) return { kind: 'damaged', why: 'its manifest was changed' };
-  const why = faultOfManifest(store.packages, manifest.toString('utf8'));
+  const manifest = readPart(store.manifest);
+  if (manifest.bytes === undefined) {
+    return { kind: 'damaged', why: `its manifest ${manifest.fault ?? 'is gone'}` };
+  }
+  if (digestOf(manifest.bytes) !== stamp.manifest) {
+    return { kind: 'damaged', why: 'its manifest was changed' };
+  }
+  const why = faultOfManifest(store.packages, manifest.bytes.toString('utf8'));
   return why === undefined ? { kind: 'complete', stamp } : { kind: 'damaged', why };
 }
 
 /** Whether a store without a stamp lacks nothing else: its manifest was on the disk before it came to its place. */
 export function isWhole(store: Store): boolean {
-  const manifest = unless(['ENOENT', 'ENOTDIR'], () => readFileSync(store.manifest, 'utf8'));
-  return manifest !== undefined && faultOfManifest(store.packages, manifest) === undefined;
+  const { bytes } = readPart(store.manifest);
+  return bytes !== undefined && faultOfManifest(store.packages, bytes.toString('utf8')) === undefined;
 }
 
 /** Stamps a store: from here on it is used. */
@@ -117,7 +133,7 @@ export function stampStore(
   store: Store,
   facts: Omit<Stamp, 'format' | 'manifest' | 'files' | 'bytes'>,
 ): void {
-  const manifest = readFileSync(store.manifest);
+  const { bytes: manifest = Buffer.of() } = readPart(store.manifest);
   const stamp: Stamp = {
     format: FORMAT,
     manifest: digestOf(manifest),
@@ -126,3 +142,24 @@ export function stampStore(
   };
   replaceFile(store.stamp, Buffer.from(`${JSON.stringify(stamp, null, 2)}\n`), { mode: 0o644 });
 }
+
+/** A use is noted this often: a start that finds all as it is changes nothing. */
+const USE_MS = 3_600_000;
+
+/** Notes that a store is used now, by the time of its stamp; nothing where that may not be changed. */
+export function noteUse(store: Store, now: Date, user: Owner | undefined): void {
+  asUser(user, () =>
+    ignoring(() => {
+      const fd = openSync(store.stamp, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      try {
+        if (now.getTime() - fstatSync(fd).mtimeMs > USE_MS) futimesSync(fd, now, now);
+      } finally {
+        closeSync(fd);
+      }
+    }),
+  );
+}
+
+/** When a store was built, or used later than that; undefined where its build was never finished. */
+export const lastUse = (store: Store): number | undefined =>
+  unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => lstatSync(store.stamp))?.mtimeMs;

@@ -24,13 +24,13 @@ function parseWheel(file: string): Wheel | undefined {
 
 /** Whether a Python can use a wheel, as far as its name tells; the installer looks closer. */
 function fits({ pythons, abis, platforms }: Wheel, { tag, machine }: PythonFacts): boolean {
-  const minor = Number(tag.slice('cp3'.length));
+  // Python without its lock (`t`) is of another ABI; a debug build (`d`) is of the same.
+  const [, own = tag, minor = '', free = ''] = /^(cp3(\d+))(t?)/.exec(tag) ?? [];
   const upTo = (word: string, prefix: string) =>
-    word.startsWith(prefix) && Number(word.slice(prefix.length)) <= minor;
-  const python = pythons.some(
-    (word) => word === tag || upTo(word, 'py3') || (abis.includes('abi3') && upTo(word, 'cp3')),
-  );
-  const abi = abis.some((word) => word === 'none' || word === 'abi3' || word.startsWith(tag));
+    word.startsWith(prefix) && Number(word.slice(prefix.length)) <= Number(minor);
+  const stable = free === '' && abis.includes('abi3');
+  const python = pythons.some((word) => word === own || upTo(word, 'py3') || (stable && upTo(word, 'cp3')));
+  const abi = stable || abis.some((word) => word === 'none' || word === `${own}${free}`);
   return python && abi && platforms.some((word) => word === 'any' || word.endsWith(`_${machine}`));
 }
 

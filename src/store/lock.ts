@@ -43,11 +43,17 @@ const noFlock = () =>
     remedy: 'Install util-linux, which holds flock, or put its folder on PATH.',
   });
 
-/** Locks an open file by flock(1): the lock is the descriptor's, so that it ends with our process. */
-function flock(fd: number): 'locked' | 'busy' {
-  const result = spawnSync('flock', ['-n', '-x', '3'], {
+/** Where a system keeps its own programs: for whoever must not run what another user has put on PATH. */
+export const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin';
+
+/**
+ * Locks an open file or folder by flock(1), without waiting: the lock is the descriptor's, so that it ends with our
+ * process. `path` is where flock is looked for. Throws a Failure (`flock-missing`, `lock-failed`).
+ */
+export function flock(fd: number, kind: 'exclusive' | 'shared', path = process.env.PATH): 'locked' | 'busy' {
+  const result = spawnSync('flock', ['-n', kind === 'shared' ? '-s' : '-x', '3'], {
     stdio: ['ignore', 'ignore', 'ignore', fd],
-    env: { PATH: process.env.PATH },
+    env: { PATH: path },
   });
   if (result.status === 0) return 'locked';
   if (result.status === 1) return 'busy';
@@ -80,11 +86,11 @@ function lockByFile(path: string, command: string): Lock {
 }
 
 /** The lock of Linux. Its file is never removed: a second holder could then lock a file that a third no longer sees. */
-function lockByFlock(path: string, heldPath: string, command: string): Lock {
+function lockByFlock(path: string, heldPath: string, command: string, searchPath: string | undefined): Lock {
   const fd = attempt('open it', path, () => openSync(path, OPEN_FLAGS, 0o600));
   const close = () => ignoring(() => closeSync(fd));
   try {
-    if (flock(fd) === 'busy') throw locked(path, waitRemedy);
+    if (flock(fd, 'exclusive', searchPath) === 'busy') throw locked(path, waitRemedy);
     // Another system that shares the folder, a host of macOS perhaps, holds it in the other way.
     if (exists(heldPath)) throw locked(heldPath, removeRemedy(heldPath));
   } catch (error) {
@@ -107,36 +113,44 @@ function lockByFlock(path: string, heldPath: string, command: string): Lock {
 /**
  * Takes the lock of a state folder for this process, without waiting. Throws a Failure: `locked` names the holder,
  * `flock-missing` what to install. A system has one way to lock: the holder
- * of a lock file does not see who holds the other.
+ * of a lock file does not see who holds the other. `searchPath` is where flock is looked for.
  */
 export function acquireLock(
   state: StateFolder,
   command: string,
   platform: NodeJS.Platform = process.platform,
+  searchPath = process.env.PATH,
 ): Lock {
   const heldPath = join(state.path, 'lock.held');
   return platform === 'linux'
-    ? lockByFlock(join(state.path, 'lock'), heldPath, command)
+    ? lockByFlock(join(state.path, 'lock'), heldPath, command, searchPath)
     : lockByFile(heldPath, command);
 }
 
 const BETWEEN_TRIES_MS = 200;
 
 /**
- * As `acquireLock`, but waits for another holder up to `patience.ms`; `patience.onWait` hears once who it is. Throws
- * the Failure `locked` when that time is over; rejects with the signal's reason where it is aborted.
+ * As `acquireLock`, but waits for another holder up to `patience.ms`; `patience.onWait` hears once who it is;
+ * `patience.acquire` stands in for `acquireLock`. Throws the Failure `locked` when that time is over; rejects with the
+ * signal's reason where it is aborted.
  */
 export async function waitForLock(
   state: StateFolder,
   command: string,
   clock: Clock,
-  patience: { ms: number; onWait(holder: string): void; signal?: AbortSignal | undefined },
+  patience: {
+    ms: number;
+    onWait(holder: string): void;
+    signal?: AbortSignal | undefined;
+    acquire?: () => Lock;
+  },
 ): Promise<Lock> {
+  const { acquire = () => acquireLock(state, command) } = patience;
   const until = clock.monotonicMs() + patience.ms;
   let waiting = false;
   for (;;) {
     try {
-      return acquireLock(state, command);
+      return acquire();
     } catch (error) {
       const busy = error instanceof Failure && error.code === 'locked';
       if (!busy || clock.monotonicMs() >= until) throw error;

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -62,7 +63,11 @@ test('the first start builds, the second one needs nothing but the cache; ComfyU
   expect(first.output).toMatch(
     /^torch-ready: PyTorch 2\.5\.1\+cpu was built from the wheelhouse \(T2, \d+ ms\)$/m,
   );
+  // While ComfyUI uses it no other container removes it.
+  const exclusively = () => spawnSync('flock', ['-n', '-x', stage.store, 'true']).status;
+  expect(exclusively()).toBe(1);
   expect(await first.stop()).toBe(0);
+  expect(exclusively()).toBe(0);
   for (const pattern of [/^PIP_CONSTRAINT=.*constraints/m, /^UV_CONSTRAINT=.*constraints/m]) {
     expect(said()).toMatch(pattern);
   }
@@ -86,6 +91,9 @@ test('the cache is filled, and looked at, without a start', async () => {
   expect(await status()).toMatchObject({ code: 0, tier: 'T1' });
   expect((await deployment.end(['torch-cache', 'gc'], env())).code).toBe(0);
   expect((await deployment.end(['torch-cache', 'shrink'], env())).code).toBe(64);
+  // Wrong usage is told before anything is looked at.
+  const nowhere = env({ COMFYUI_DIR: join(deployment.folder, 'nowhere') });
+  expect((await deployment.end(['torch-cache', 'shrink'], nowhere)).code).toBe(64);
   const running = deployment.start(['run'], env(stage.bare));
   await running.said(/^ready/m);
   expect(running.output).toMatch(/\(T1, \d+ ms\)$/m);

@@ -6,6 +6,7 @@ import type { PythonContext } from '../../../entrypoint/python.ts';
 import {
   distributionsOf,
   provideTorch,
+  readTorchCommand,
   readTorchLock,
   readTorchSettings,
   torchCacheCommand,
@@ -63,7 +64,10 @@ async function main(args: string[]): Promise<number> {
     const owner = { uid: uid ?? process.getuid?.() ?? 0, gid: uid ?? process.getgid?.() ?? 0 };
     const ports = { settings, lock, context, facts, owner, clock: systemClock, log };
     if (args.length > 0) {
-      return await torchCacheCommand(args, { ...ports, write: (text) => stdout.write(text) });
+      const command = readTorchCommand(args);
+      return command === undefined
+        ? 64
+        : await torchCacheCommand(command, { ...ports, write: (text) => stdout.write(text) });
     }
     const provided = await provideTorch(ports);
     log.info('provided', provided.tier, provided.env);
