@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
@@ -18,6 +18,8 @@ export interface ChildOptions {
   redactor: Redactor;
   stdout: Writable;
   stderr: Writable;
+  /** Called where the child lives, and the system does not let us signal it. */
+  onUnkillable(): void;
 }
 
 /** ComfyUI, in a process group of its own. */
@@ -33,30 +35,19 @@ export interface Child {
 
 /** Starts the child; its output passes through as it is, but without secrets. Throws a `Refusal` (126, 127). */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const [program, ...args] = options.command;
-  const child = spawn(program, args, {
-    cwd: options.cwd,
-    env: options.env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-    ...options.user,
-  });
-  try {
-    await once(child, 'spawn');
-  } catch (error) {
-    throw notStarted(program, (error as NodeJS.ErrnoException).code);
-  }
+  const child = await spawned(options);
   const { pid } = child;
-  if (pid === undefined) throw notStarted(program, undefined);
   const output = [
     pass(child.stdout, options.stdout, options.redactor),
     pass(child.stderr, options.stderr, options.redactor),
   ];
+  const alive = () => child.exitCode === null && child.signalCode === null;
   const signalGroup = (signal: NodeJS.Signals) => {
     try {
       process.kill(-pid, signal);
-    } catch {
-      // The group is gone already.
+    } catch (error) {
+      // The group is gone already, or what is left of it is not ours to end.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH' && alive()) options.onUnkillable();
     }
   };
   // However the entrypoint ends: it never leaves a server behind that nobody watches.
@@ -64,10 +55,31 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   process.once('exit', onExit);
   return {
     pid,
-    alive: () => child.exitCode === null && child.signalCode === null,
+    alive,
     signal: signalGroup,
     ended: end(child, output, () => signalGroup('SIGKILL')).finally(() => process.off('exit', onExit)),
   };
+}
+
+type Spawned = ChildProcessByStdio<null, Readable, Readable> & { pid: number };
+
+async function spawned({ command, cwd, env, user }: ChildOptions): Promise<Spawned> {
+  const [program, ...args] = command;
+  try {
+    const child = spawn(program, args, {
+      cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      ...user,
+    });
+    await once(child, 'spawn');
+    if (child.pid !== undefined) return Object.assign(child, { pid: child.pid });
+  } catch (error) {
+    // Some errors are thrown at once, others come as an event.
+    throw notStarted(program, (error as NodeJS.ErrnoException).code);
+  }
+  throw notStarted(program, undefined);
 }
 
 /** Waits for the end. Whatever the child left behind in its group could still serve, unwatched: it is killed. */
@@ -98,8 +110,11 @@ async function pass(from: Readable, to: Writable, redactor: Redactor): Promise<v
   await write(stream.end());
 }
 
+/** What a path says that leads to no file. */
+export const NOT_THERE: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'];
+
 function notStarted(program: string, code: string | undefined): Refusal {
-  const missing = code === 'ENOENT';
+  const missing = NOT_THERE.includes(code ?? '');
   return new Refusal({
     code: 'command-unusable',
     exit: missing ? ContainerExit.notFound : ContainerExit.notExecutable,

@@ -26,27 +26,22 @@ export interface DrainOptions {
   log: Log;
 }
 
+/** `over`: nobody is there who could be waited for. `unknown`: it did not tell this time, which is never read as none. */
+type Left = number | 'over' | 'unknown';
+
 /**
  * Waits until ComfyUI has nothing left to do; what is left at the end of the time is cleared and interrupted
- * (container.md §2). A server that does not tell is not waited for. Does not throw.
+ * (container.md §2). Does not throw.
  */
 export async function drain(target: DrainTarget, options: DrainOptions): Promise<void> {
   const { clock, untilMs, signal, log } = options;
   let said = false;
   try {
     for (;;) {
-      const remaining = await queueRemaining(target, options);
-      if (remaining === undefined || remaining === 0) return;
-      if (clock.monotonicMs() >= untilMs) {
-        log.warning('drained', `gave up ${remaining} prompt${remaining === 1 ? '' : 's'} in the queue`);
-        await post(target, '/queue', { clear: true }, options);
-        await post(target, '/interrupt', {}, options);
-        return;
-      }
-      if (!said) {
-        const seconds = Math.round((untilMs - clock.monotonicMs()) / 1000);
-        log.info('draining', `${remaining} in the queue; waiting for them up to ${seconds} s`, { remaining });
-      }
+      const left = await leftToDo(target, options);
+      if (left === 0 || left === 'over') return;
+      if (clock.monotonicMs() >= untilMs) return await giveUp(left, target, options);
+      if (!said) log.info('draining', waitingFor(left, untilMs - clock.monotonicMs()), remaining(left));
       said = true;
       await clock.wait(PAUSE_MS, signal);
     }
@@ -56,16 +51,33 @@ export async function drain(target: DrainTarget, options: DrainOptions): Promise
   }
 }
 
-/** What ComfyUI still has to do; undefined where it does not say so. */
-async function queueRemaining(target: DrainTarget, options: DrainOptions): Promise<number | undefined> {
+const remaining = (left: Left) => (typeof left === 'number' ? { remaining: left } : {});
+
+function waitingFor(left: Left, ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return left === 'unknown'
+    ? `ComfyUI does not say what is in its queue; asking on for up to ${seconds} s`
+    : `${left} in the queue; waiting for them up to ${seconds} s`;
+}
+
+async function giveUp(left: Left, target: DrainTarget, options: DrainOptions): Promise<void> {
+  const what = left === 'unknown' ? 'whatever is' : `${left} prompt${left === 1 ? '' : 's'}`;
+  options.log.warning('drained', `gave up ${what} in the queue`, remaining(left));
+  await post(target, '/queue', { clear: true }, options);
+  await post(target, '/interrupt', {}, options);
+}
+
+/** What ComfyUI still has to do. One that refuses us, or the connection, will not tell later either. */
+async function leftToDo(target: DrainTarget, options: DrainOptions): Promise<Left> {
   const answer = await ask(requestOf(target, '/prompt', options), options.clock);
-  if (answer.kind !== 'reply' || answer.status !== 200) return undefined;
+  if (answer.kind === 'silence') return answer.code === 'ECONNREFUSED' ? 'over' : 'unknown';
+  if (answer.status >= 300 && answer.status < 500) return 'over';
   try {
     const { exec_info } = JSON.parse(answer.body) as { exec_info?: { queue_remaining?: unknown } };
-    const remaining = exec_info?.queue_remaining;
-    return typeof remaining === 'number' && remaining >= 0 ? remaining : undefined;
+    const count = exec_info?.queue_remaining;
+    return typeof count === 'number' && count >= 0 ? count : 'unknown';
   } catch {
-    return undefined;
+    return 'unknown';
   }
 }
 

@@ -1,4 +1,5 @@
 import { Failure } from '../src/model/failure.ts';
+import { errnoOf } from '../src/store/system-call.ts';
 
 /** The exit codes of the container (container.md §3). 128+n says that the child was killed by signal n. */
 export const ContainerExit = {
@@ -52,7 +53,9 @@ export class Refusal extends Error {
 export function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof Failure) {
-    return new Refusal({ code: error.code, message: error.message, remedy: error.remedy, cause: error });
+    const { code, message, remedy, cause } = error;
+    const exit = code === 'write-failed' ? exitOfErrno(errnoOf(cause)) : ContainerExit.config;
+    return new Refusal({ code, exit, message, remedy, cause: error });
   }
   const { name = 'Error', code = '' } = error as NodeJS.ErrnoException;
   return new Refusal({

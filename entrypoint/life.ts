@@ -1,7 +1,7 @@
 import type { Credential } from '../src/model/credential.ts';
 import { startChild } from './child.ts';
 import { decideCredential } from './credential.ts';
-import { asRefusal } from './exit.ts';
+import { asRefusal, ContainerExit } from './exit.ts';
 import { createRelay } from './expose/relay.ts';
 import { direct, type Exposure } from './exposure.ts';
 import { outOfMemoryKills } from './out-of-memory.ts';
@@ -68,6 +68,7 @@ async function serve(plan: Plan, prepared: Prepared, ports: LifePorts): Promise<
     redactor,
     stdout,
     stderr,
+    onUnkillable: () => leaveIt(ports),
     ...(settings.user !== undefined && { user: settings.user }),
   });
   health.enter('STARTING', { childPid: child.pid });
@@ -88,6 +89,14 @@ async function serve(plan: Plan, prepared: Prepared, ports: LifePorts): Promise<
     log,
     clock,
   });
+}
+
+/** What cannot be ended must not be left to itself: with our own end the container ends, and all that is in it. */
+function leaveIt({ log, health }: LifePorts): never {
+  const reason = 'ComfyUI does not take a signal from here (EPERM): the container ends at once';
+  health.close(reason);
+  log.error('unkillable', `${reason}. Remedy: give the container the capability KILL`);
+  process.exit(ContainerExit.permission);
 }
 
 function exposureOf({ settings, args }: Plan, { log }: LifePorts): Exposure {

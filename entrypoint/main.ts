@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../src/platform/clock.ts';
+import { refuseTellingDebug } from '../src/platform/node-debug.ts';
 import { nodeProcess } from '../src/platform/process.ts';
 import { Redactor } from '../src/platform/redact.ts';
 import { text } from './environment.ts';
@@ -103,18 +104,22 @@ function startHere(out: NodeJS.WriteStream) {
 
 /** Wires a run to this process: its streams, its signals, its environment. */
 async function runHere(command: string[]): Promise<number> {
+  // First of all: what comes before is done by Node, which ends, or opens its inspector.
+  const signals = new Signals();
+  let tellIgnored = (_signal: string): void => undefined;
+  signals.listen((signal) => tellIgnored(signal));
   const { screen, ports } = startHere(stdout);
   const { log, redactor } = ports;
+  tellIgnored = (signal) => log.info('signal-ignored', `${signal} asks for nothing here`);
   let health: Health | undefined;
   try {
+    refuseTellingDebug(env);
     const runFolder = chooseRunFolder(text(env, 'RUN_DIR'));
     health = new Health(runFolder, systemClock.now, (message) => log.warning('health', message));
     log.info('start', `comfyui-auth ${__VERSION__}, health in ${runFolder}`, {
       version: __VERSION__,
       runDir: runFolder,
     });
-    const signals = new Signals();
-    signals.listen((signal) => log.info('signal-ignored', `${signal} asks for nothing here`));
     const streams = { stdout: screen.stream, stderr: lineAware(stderr).stream };
     const code = await run(command, { ...ports, ...streams, runFolder, signals, health });
     health.close(`exit ${code}`);
@@ -151,6 +156,7 @@ async function interruptible(log: Log, act: (signal: AbortSignal) => Promise<num
   const signals = new Signals();
   signals.listen(() => undefined);
   try {
+    refuseTellingDebug(env);
     return await act(signals.stop);
   } catch (error) {
     const { reason } = signals.stop;

@@ -85,12 +85,24 @@ export function provisionPassword(
   owner: Owner,
   guests: boolean,
 ): void {
+  refuseForeignLink(files.folder, owner);
   writing(files.password, () => {
     if (missing(files.folder)) makeFolder(files.folder, { owner });
     writeFileFor(files.password, formatPasswordFile(credential.bearer, credential.username), owner);
     removeFile(files.legacy);
     if (!guests) removeFile(files.guestMode);
     else if (missing(files.guestMode)) writeFileFor(files.guestMode, Buffer.alloc(0), owner);
+  });
+}
+
+/** As root nothing is written where a link of ComfyUI's user leads: it could lead anywhere. */
+function refuseForeignLink(folder: string, owner: Owner): void {
+  const link = lstatSync(folder, { throwIfNoEntry: false });
+  if (!link?.isSymbolicLink() || link.uid === process.getuid?.() || link.uid !== owner.uid) return;
+  throw new Refusal({
+    code: 'login-link',
+    message: `${folder} is a link that ComfyUI’s user has made: root does not write where it leads`,
+    remedy: `remove the link, and mount the folder at ${folder} itself`,
   });
 }
 

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessPort } from '../src/platform/process.ts';
+import { checkCapabilities } from './capabilities.ts';
 import { childEnvironment } from './child-environment.ts';
 import { type ComfyUiArgs, readComfyUiArgs } from './comfyui-args.ts';
 import { Refusal } from './exit.ts';
@@ -40,6 +41,7 @@ export async function makePlan(
       remedy: 'set COMFYUI_DIR to the folder of ComfyUI’s main.py, or mount it there',
     });
   }
+  if (user !== undefined) checkCapabilities(user);
   const python = choosePython(settings, given);
   const [program, ...words] = given;
   const command: Plan['command'] =

@@ -12,7 +12,7 @@ import { worldOf } from './preflight-world.ts';
 import { askPython } from './python.ts';
 import { checkSessionKey, sessionKeyPath } from './session-key.ts';
 import { readSettings } from './settings.ts';
-import { readTorch } from './torch.ts';
+import { readTorch, withoutStore } from './torch.ts';
 
 /** What the command needs of the outside world. */
 export type PreflightPorts = Omit<Ports, 'stdout' | 'stderr' | 'signals' | 'health'> & {
@@ -32,7 +32,7 @@ export async function preflight(
     const { env, process, signal } = ports;
     const plan = await makePlan(readSettings(ports), command, { env, process, signal });
     const torch = readTorch(env);
-    const asked = askPython(plan.python, { distributions: torch.distributions });
+    const asked = askPython(withoutStore(plan.python), { distributions: torch.distributions });
     const facts = await asked.catch((error: unknown) => asRefusal(error));
     const world = worldOf(plan, { facts, torch }, ports, running);
     const own = plan.settings.mode === 'open' ? [] : loginChecks(plan, ports);
@@ -67,7 +67,7 @@ function loginChecks(plan: Plan, ports: PreflightPorts): PreflightCheck[] {
     asCheck('login-packages', async () => {
       const nodeFolder = await node;
       if (nodeFolder === undefined) return restored;
-      await askPython(python, { nodeFolder, distributions: [] });
+      await askPython(withoutStore(python), { nodeFolder, distributions: [] });
       return `${python.python} has what the login node imports`;
     }),
     asCheck('session-key', async () => {

@@ -13,9 +13,15 @@ import { tellPreflight } from './preflight/report.ts';
 import { firstRefusal, runChecks } from './preflight/run-checks.ts';
 import { worldOf } from './preflight-world.ts';
 import { askPython, checkReadable, type PythonFacts } from './python.ts';
-import { checkSessionKey, provisionSessionKey, sessionKeyPath } from './session-key.ts';
+import {
+  checkSessionKey,
+  confirmSessionKey,
+  isOutdated,
+  provisionSessionKey,
+  sessionKeyPath,
+} from './session-key.ts';
 import type { Settings } from './settings.ts';
-import { readTorch, type Torch } from './torch.ts';
+import { readTorch, type Torch, withoutStore } from './torch.ts';
 import { provideTorch } from './torch-cache/index.ts';
 
 /** What stands when a child may be started. */
@@ -80,7 +86,8 @@ interface Seen {
 async function lookAt(plan: Plan, torch: Torch, ports: Ports, isOpen: boolean): Promise<Seen> {
   const { settings, args, python } = plan;
   const distributions = torch.distributions;
-  if (isOpen) return { facts: await askPython(python, { distributions }) };
+  const bare = withoutStore(python);
+  if (isOpen) return { facts: await askPython(bare, { distributions }) };
   const nodeFolder = await ensureLoginNode(settings.comfyuiDir, args, {
     ...readLoginNodeSettings(ports.env),
     owner: ownerOf(settings, ports.self),
@@ -89,7 +96,7 @@ async function lookAt(plan: Plan, torch: Torch, ports: Ports, isOpen: boolean): 
   });
   const keyPath = sessionKeyPath(nodeFolder);
   checkSessionKey(keyPath);
-  return { keyPath, facts: await askPython(python, { nodeFolder, distributions }) };
+  return { keyPath, facts: await askPython(bare, { nodeFolder, distributions }) };
 }
 
 interface Provision {
@@ -101,8 +108,11 @@ interface Provision {
 async function provision(plan: Plan, { boot, keyPath, owner }: Provision, log: Log): Promise<void> {
   const { comfyuiDir, guests, user } = plan.settings;
   const files = loginFiles(comfyuiDir);
-  provisionSessionKey(keyPath, owner, boot.changed);
+  const renew = boot.changed || isOutdated(keyPath, files.password);
+  // In this order: whoever is cut off in between finds a PASSWORD that is newer than the key, and renews the key.
   provisionPassword(files, boot.credential, owner, guests);
+  provisionSessionKey(keyPath, owner, renew);
+  if (isOutdated(keyPath, files.password)) confirmSessionKey(keyPath);
   if (user !== undefined) await checkReadable(plan.python, [files.password, keyPath]);
   const { credential, origin, warnings } = boot;
   const name = fingerprint(credential.bearer);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Owner } from '../src/model/layout.ts';
 import type { ProcessPort, ProcessResult } from '../src/platform/process.ts';
+import { NOT_THERE } from './child.ts';
 import { ContainerExit, Refusal } from './exit.ts';
 import type { Settings } from './settings.ts';
 
@@ -30,7 +31,7 @@ asked = json.loads(sys.argv[1])
 node = asked["node"]
 found = {"imports": {}, "files": {}, "keyCanBeMade": False, "facts": {
     "version": platform.python_version(),
-    "tag": "cp%d%d" % sys.version_info[:2],
+    "tag": "cp%d%d" % sys.version_info[:2] + getattr(sys, "abiflags", ""),
     "machine": platform.machine(),
     "libc": "-".join(platform.libc_ver()).strip("-"),
     "sitePackages": sysconfig.get_paths()["purelib"],
@@ -100,7 +101,7 @@ export function choosePython(settings: Settings, command: readonly string[]): st
 export interface PythonFacts {
   /** E.g. `3.11.7`. */
   version: string;
-  /** E.g. `cp311`, as in the name of a wheel. */
+  /** E.g. `cp311`, `cp313t`, as the ABI in the name of a wheel. */
   tag: string;
   /** E.g. `x86_64`. */
   machine: string;
@@ -176,9 +177,6 @@ export async function checkReadable(context: PythonContext, paths: readonly stri
   });
 }
 
-/** What a path says that leads to no file. */
-const NOT_THERE = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'];
-
 async function ask(context: PythonContext, script: string, args: string[]): Promise<ProcessResult> {
   const { python, comfyuiDir, env, user, signal } = context;
   const result = await context.process.run(python, ['-c', script, ...args], {
@@ -221,15 +219,21 @@ const noAnswer = (result: ProcessResult) =>
   new Refusal({
     code: 'python-check-failed',
     message:
-      `the Python of ComfyUI gave no answer (${result.failure ?? `exit ${result.code}`}) ${(result.stderr.trim().split('\n').at(-1) ?? '').slice(0, 200)}`.trim(),
+      `the Python of ComfyUI gave no answer (${result.failure ?? `exit ${result.code}`}) ${result.stderr.trim().split('\n').at(-1) ?? ''}`.trim(),
     remedy: 'set COMFYUI_PYTHON to the Python that runs ComfyUI, and see that it starts',
   });
 
 function readAnswer(result: ProcessResult): Answer {
   const line = result.stdout.split('\n').findLast((text) => text.startsWith('{'));
   try {
-    const answer = JSON.parse(line ?? '') as Partial<Answer>;
-    return { imports: {}, files: {}, keyCanBeMade: false, ...answer };
+    const { imports = {}, files = {}, keyCanBeMade, facts } = JSON.parse(line ?? '') as Partial<Answer>;
+    const whole = typeof facts?.version === 'string' && typeof facts.sitePackages === 'string';
+    return {
+      imports: { ...imports },
+      files: { ...files },
+      keyCanBeMade: keyCanBeMade === true,
+      ...(whole && typeof facts.versions === 'object' && facts.versions !== null && { facts }),
+    };
   } catch {
     throw noAnswer(result);
   }

@@ -1,7 +1,9 @@
-import { lstatSync, rmSync } from 'node:fs';
+import { lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Owner } from '../src/model/layout.ts';
 import { makeFolder } from '../src/store/folder.ts';
+import { randomName } from '../src/store/replace.ts';
+import { ignoring } from '../src/store/write-new.ts';
 
 /**
  * With this variable ComfyUI-Manager's reboot writes `<value>.reboot` and ends with 0; without it, it would replace
@@ -9,26 +11,50 @@ import { makeFolder } from '../src/store/folder.ts';
  */
 const VARIABLE = '__COMFY_CLI_SESSION__';
 
+const FOLDER = /^session-[0-9a-f]{16}$/;
+const NAME = 'comfyui';
+
 /** Where the Manager leaves word that it wants ComfyUI started again. */
 export class RebootMarker {
-  readonly #folder: string;
-  readonly #prefix: string;
+  readonly #runFolder: string;
+  #folder: string | undefined;
 
   /** @param runFolder the entrypoint's own folder: the marker's stands in it, and belongs to ComfyUI's user. */
   constructor(runFolder: string) {
-    this.#folder = join(runFolder, 'session');
-    this.#prefix = join(this.#folder, 'comfyui');
+    this.#runFolder = runFolder;
   }
 
   /** Makes room for a marker, without one in it. Gives what the child's environment must say. Throws a `Failure`. */
   prepare(owner: Owner): Record<string, string> {
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#removeEarlier();
+    this.#folder = join(this.#runFolder, `session-${randomName()}`);
     makeFolder(this.#folder, { owner });
-    return { [VARIABLE]: this.#prefix };
+    return { [VARIABLE]: join(this.#folder, NAME) };
   }
 
   /** Whether the child asked to be started again. */
   get isSet(): boolean {
-    return lstatSync(`${this.#prefix}.reboot`, { throwIfNoEntry: false }) !== undefined;
+    return this.#folder !== undefined && exists(markerIn(this.#folder));
+  }
+
+  /** Only what is ours, and only by its name: as root in a folder of ComfyUI's user nothing is followed. */
+  #removeEarlier(): void {
+    ignoring(() => {
+      for (const name of readdirSync(this.#runFolder).filter((entry) => FOLDER.test(entry))) {
+        const folder = join(this.#runFolder, name);
+        ignoring(() => unlinkSync(markerIn(folder)));
+        ignoring(() => rmdirSync(folder));
+      }
+    });
   }
 }
+
+const markerIn = (folder: string) => join(folder, `${NAME}.reboot`);
+
+const exists = (path: string) => {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
+  }
+};

@@ -71,6 +71,8 @@ function pauseAfter(end: LifeEnd, wasReady: boolean, restarts: Restarts, ports: 
   const pauseMs = restarts.take(ports.clock.monotonicMs());
   if (pauseMs === undefined) {
     ports.log.error('restart-budget', `${end.why}, and RESTART_BUDGET is spent: it is not started again`);
+    // A reboot ends with 0, which would say that all was well.
+    if (end.how === 'rebooted') throw endedUnproven();
   }
   return end.how === 'rebooted' && pauseMs !== undefined ? 0 : pauseMs;
 }

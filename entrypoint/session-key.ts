@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { closeSync, constants, futimesSync, lstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Owner } from '../src/model/layout.ts';
 import { readRegular } from '../src/store/read-file.ts';
+import { ignoring } from '../src/store/write-new.ts';
 import { exitOfErrno, Refusal } from './exit.ts';
 import { writeFileFor, writing } from './password-file.ts';
 
@@ -56,6 +58,26 @@ export function provisionSessionKey(path: string, owner: Owner, renew: boolean):
     const now = readRegular(path);
     const bytes = now.kind === 'file' && !renew ? now.bytes : newKey();
     writeFileFor(path, bytes, owner);
+  });
+}
+
+/**
+ * Whether PASSWORD was written after the key was: by whoever rotates the credential on the host. The sessions of the old
+ * one would go on (container.md F11).
+ */
+export function isOutdated(keyPath: string, passwordPath: string): boolean {
+  const [key, password] = [keyPath, passwordPath].map((path) => lstatSync(path, { throwIfNoEntry: false }));
+  return key !== undefined && password !== undefined && password.mtimeMs > key.mtimeMs;
+}
+
+/** Says by its time that a key belongs to the PASSWORD that was only put right: its owner, its mode, its user name. */
+export function confirmSessionKey(path: string): void {
+  // By descriptor: whoever owns the folder could put a link there in the meantime.
+  ignoring(() => {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const now = new Date();
+    ignoring(() => futimesSync(fd, now, now));
+    closeSync(fd);
   });
 }
 

@@ -36,7 +36,7 @@ export interface ChildEnd {
 
 /**
  * Watches a child from its start to its end, and ends it where there is an objection, or the container is asked to
- * stop. Throws a `Refusal` (69, 76, 78) where it must not go on. In no case it is left running.
+ * stop. Throws a `Refusal` (69, 76, 78) where it must not go on. It does not come back while the child lives.
  */
 export async function supervise(supervision: Supervision): Promise<ChildEnd> {
   const { child, signals, expose, health } = supervision;
@@ -55,6 +55,7 @@ export async function supervise(supervision: Supervision): Promise<ChildEnd> {
     const code = child.alive() && signals.stop.aborted ? await stopServing(supervision) : await ended;
     return { how: 'ended', code, ready };
   } catch (error) {
+    expose.end();
     if (child.alive()) await end(supervision, 'it cannot be watched');
     throw error;
   } finally {

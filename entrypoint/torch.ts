@@ -1,4 +1,6 @@
 import { TORCH } from './preflight/torch-versions.ts';
+import type { PythonContext } from './python.ts';
+import { WITHOUT_STORE } from './torch-cache/activate.ts';
 import {
   distributionsOf,
   readTorchLock,
@@ -14,6 +16,12 @@ export interface Torch {
   /** What is to be asked of Python: the packages of the lock, and PyTorch's own three in any case. */
   distributions: readonly string[];
 }
+
+/** Python as it is by itself: what the cache adds to it is what is to be decided on. */
+export const withoutStore = (context: PythonContext): PythonContext => ({
+  ...context,
+  env: { ...context.env, ...WITHOUT_STORE },
+});
 
 /** Reads settings and lock. Throws a `Refusal` (78). */
 export function readTorch(env: NodeJS.ProcessEnv): Torch {

@@ -93,10 +93,8 @@ async function keepProving(watching: Watching, over: AbortSignal): Promise<Objec
       signals,
       over,
     );
-    if (signals.takeReload()) {
-      if (reloads(watching)) return 'reload';
-      continue;
-    }
+    // Whoever asks again and again must not keep the proof from being repeated.
+    if (signals.takeReload() && reloads(watching)) return 'reload';
     const report = await checkOnce({ ...target, signal: over });
     const { status, checks } = report;
     if (status === 'open') return report;
@@ -112,7 +110,7 @@ async function keepProving(watching: Watching, over: AbortSignal): Promise<Objec
 }
 
 /** Waits for a time, or until a reload is asked for. */
-async function reloadOr(clock: Clock, ms: number, signals: Signals, over: AbortSignal): Promise<void> {
+export async function reloadOr(clock: Clock, ms: number, signals: Signals, over: AbortSignal): Promise<void> {
   over.throwIfAborted();
   const waiting = new AbortController();
   const end = () => waiting.abort();

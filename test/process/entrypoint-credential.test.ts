@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { linkSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import bcrypt from 'bcryptjs';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -224,6 +224,20 @@ describe('the files of the login node', () => {
     await boot({ COMFYUI_PASSWORD: freshPassword() });
     expect(readKey()).not.toBe(old);
     expect(readKey()).toMatch(/^[A-Za-z0-9_-]{43}=,\d{4}-/);
+  });
+
+  test('a PASSWORD that was written on the host after the key ends the old sessions, once', async () => {
+    const old = `${'A'.repeat(43)}=,2026-01-01T00:00:00.000000`;
+    writeFileSync(deployment.key, old, { mode: 0o600 });
+    const long = new Date('2026-01-02');
+    utimesSync(deployment.key, long, long);
+    const password = freshPassword();
+    onDisk(`${cheapHash(password)}\nada`);
+    await boot({ COMFYUI_PASSWORD: password });
+    const renewed = readKey();
+    expect(renewed).not.toBe(old);
+    await boot({ COMFYUI_PASSWORD: password });
+    expect(readKey()).toBe(renewed);
   });
 
   test.runIf(process.getuid?.() === 0)(

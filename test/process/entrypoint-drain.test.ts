@@ -101,14 +101,18 @@ describe('a stop', () => {
     expect(running.output).toMatch(/^Prompt executed in /m);
   });
 
-  test('is not held up by a server that no longer answers', async () => {
+  test('takes no silence for an empty queue, and ends a server that stays silent within the grace', async () => {
     const server = new MoodyServer(deployment);
-    const running = deployment.start(['run', '--', process.execPath, server.program], { STOP_GRACE: '10m' });
+    const running = deployment.start(['run', '--', process.execPath, server.program], { STOP_GRACE: '7s' });
     await running.said(/^ready/m);
     server.turn('mute');
     const asked = performance.now();
     expect(await running.stop()).toBe(0);
-    expect(performance.now() - asked).toBeLessThan(5000);
+    expect(performance.now() - asked).toBeGreaterThan(3000);
+    expect(running.output).toMatch(
+      /^draining: ComfyUI does not say what is in its queue; asking on for up to \d s$/m,
+    );
+    expect(running.output).toMatch(/^drained: warning: gave up whatever is in the queue$/m);
   });
 
   test('of a server that died in the middle of draining is over', async () => {

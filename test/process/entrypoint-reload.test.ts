@@ -130,4 +130,20 @@ describe('SIGHUP', () => {
     await running.said(/^recovered/m);
     await running.stop('SIGINT');
   });
+
+  test('again and again does not keep the proof from being repeated', async () => {
+    const server = new MoodyServer(deployment);
+    const running = deployment.start(['run', '--', process.execPath, server.program], {
+      VERIFY_INTERVAL: '1s',
+    });
+    await running.said(/^ready/m);
+    server.turn('open');
+    // Each comes as soon as the one before was answered, long before the proof would be due.
+    let code: number | null | undefined;
+    for (let times = 1; times <= 100 && code === undefined; times++) {
+      running.process.kill('SIGHUP');
+      code = await Promise.race([running.ended, running.saidTimes('reloaded', times).then(() => undefined)]);
+    }
+    expect(code).toBe(76);
+  });
 });

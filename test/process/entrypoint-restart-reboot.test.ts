@@ -32,9 +32,10 @@ describe('the reboot of ComfyUI-Manager', () => {
 
   test('of one that never was ready is counted: it cannot go on for ever', async () => {
     const env = { RESTART_BUDGET: '3', RESTART_BACKOFF: '1h..1h' };
-    const { output } = await deployment.end(shell(REBOOT), env);
+    const { code, output } = await deployment.end(shell(REBOOT), env);
     expect(output.match(/^starting: /gm)).toHaveLength(4);
     expect(output).toMatch(/^restart-budget: ComfyUI-Manager asked for a restart, and RESTART_BUDGET/m);
+    expect(code).toBe(UNPROVEN);
   });
 
   test('is asked for once: what was left of it does not count for the next life', async () => {
