@@ -32,18 +32,23 @@ export function imageSuite(rig: () => ImageRig): void {
       };
       const secret = ['.git', 'PASSWORD', '.secret-key.txt', '.env*'];
       expect(await found(['/opt', '/workspace', '/cache', '/run/comfyui-auth'], secret)).toBe('');
-      expect(await found(['/opt/comfyui-auth', '/workspace', '/cache'], ['*.pyc', '__pycache__'])).toBe('');
+      expect(await found(['/opt', '/workspace', '/cache'], ['*.pyc', '__pycache__'])).toBe('');
     });
 
     test('runs as a user without rights, under tini, with the entrypoint that was built', async () => {
       const [inspected] = JSON.parse(await rig().engine.docker('inspect', IMAGE));
       expect(inspected.Config).toMatchObject({
         User: `${USER}:${USER}`,
-        Entrypoint: ['tini', '-s', '--', 'node', ENTRYPOINT],
+        Entrypoint: ['/usr/bin/tini', '-s', '--', '/usr/local/bin/node', ENTRYPOINT],
         Cmd: ['run'],
         StopSignal: 'SIGTERM',
       });
-      expect(inspected.Config.Healthcheck.Test).toEqual(['CMD', 'node', ENTRYPOINT, 'healthcheck']);
+      expect(inspected.Config.Healthcheck.Test).toEqual([
+        'CMD',
+        '/usr/local/bin/node',
+        ENTRYPOINT,
+        'healthcheck',
+      ]);
       expect(await inImage('id', '-u')).toBe(String(USER));
       const writable = ['find', '/opt/comfyui-auth', '-writable'];
       expect(await inImage(...writable)).toBe('');
