@@ -70,7 +70,17 @@ export class Container {
       `${name}=${value}`,
     ]);
     const published = ['--publish', `127.0.0.1:${port}:8188`];
-    const id = await engine.docker('create', ...published, ...variables, ...args, image, ...command);
+    // One for all: without the bytecode of the one before, each start would compile all of Python's packages.
+    const cache = args.some((word) => word.includes('/cache')) ? [] : ['--volume', 'cache-of-all:/cache'];
+    const id = await engine.docker(
+      'create',
+      ...published,
+      ...cache,
+      ...variables,
+      ...args,
+      image,
+      ...command,
+    );
     return new Container(engine, id, port);
   }
 

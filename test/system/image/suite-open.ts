@@ -223,8 +223,9 @@ export function openSuite(rig: () => ImageRig): void {
       },
     );
 
-    // Where the machine has other things to do, a kill comes late: that says nothing of a server's host.
-    test.each(LATER)(
+    // Where the machine has other things to do, a kill comes late: that says nothing of a server's host. Every third of
+    // them, all with OPEN=1: how it fails makes no difference to what is asked of it.
+    test.each(LATER.filter((_, index) => process.env.OPEN !== undefined || index % 3 === 0))(
       '%s after the checks, directly: killed, 76, at once',
       { retry: 2 },
       async (name, python) => {
