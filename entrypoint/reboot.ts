@@ -26,7 +26,7 @@ export class RebootMarker {
 
   /** Makes room for a marker, without one in it. Gives what the child's environment must say. Throws a `Failure`. */
   prepare(owner: Owner): Record<string, string> {
-    this.#removeEarlier();
+    this.remove();
     this.#folder = join(this.#runFolder, `session-${randomName()}`);
     makeFolder(this.#folder, { owner });
     return { [VARIABLE]: join(this.#folder, NAME) };
@@ -37,8 +37,8 @@ export class RebootMarker {
     return this.#folder !== undefined && exists(markerIn(this.#folder));
   }
 
-  /** Only what is ours, and only by its name: as root in a folder of ComfyUI's user nothing is followed. */
-  #removeEarlier(): void {
+  /** Leaves no folder behind. Only what is ours, and only by its name: as root nothing of ComfyUI's user is followed. */
+  remove(): void {
     ignoring(() => {
       for (const name of readdirSync(this.#runFolder).filter((entry) => FOLDER.test(entry))) {
         const folder = join(this.#runFolder, name);

@@ -1,5 +1,6 @@
+import { collectGarbage } from './collect.ts';
 import { ContainerExit } from './exit.ts';
-import { type LifeEnd, live } from './life.ts';
+import { type LifeEnd, type LifePorts, live } from './life.ts';
 import { commandNotices, makePlan } from './plan.ts';
 import type { Ports } from './ports.ts';
 import { RebootMarker } from './reboot.ts';
@@ -17,27 +18,29 @@ const INTERRUPTED = 130;
  * of container.md §3; throws a `Refusal` where it does not start or does not go on.
  */
 export async function run(command: readonly string[], ports: Ports): Promise<number> {
+  const reboot = new RebootMarker(ports.runFolder);
   try {
-    return await runLives(command, ports);
+    return await runLives(command, { ...ports, reboot });
   } catch (error) {
     // Asked to stop before there was anything to stop: that is a clean stop.
     if (error instanceof StopAsked || ports.signals.stop.reason === error) return ContainerExit.stopped;
     throw error;
+  } finally {
+    reboot.remove();
   }
 }
 
-async function runLives(command: readonly string[], ports: Ports): Promise<number> {
+async function runLives(command: readonly string[], ports: LifePorts): Promise<number> {
   const { env, signals, health, log, clock } = ports;
   const first = readSettings(ports);
   tellNotices(first, command, ports);
   const restarts = new Restarts(first.restarts);
-  const reboot = new RebootMarker(ports.runFolder);
   let wasReady = false;
   for (let count = 0; ; count++) {
     // Anew before each start: what a file holds may have been changed for that very reason.
     const settings = count === 0 ? first : readSettings(ports);
     const plan = await makePlan(settings, command, { env, process: ports.process, signal: signals.stop });
-    const end = await live(plan, { ...ports, reboot }, count > 0);
+    const end = await live(plan, ports, count > 0);
     wasReady ||= end.ready;
     if (signals.stop.aborted) return end.code === INTERRUPTED ? ContainerExit.stopped : end.code;
     const pauseMs = pauseAfter(end, wasReady, restarts, ports);
@@ -47,6 +50,7 @@ async function runLives(command: readonly string[], ports: Ports): Promise<numbe
       restarts: count + 1,
       pauseMs,
     });
+    collectGarbage();
     await clock.wait(pauseMs, signals.stop).catch(() => undefined);
     signals.stop.throwIfAborted();
   }
