@@ -15,7 +15,8 @@ const text = (face: string) =>
 
 describe('the bundles', () => {
   // The terminal holds every command with its words: yaml, commander and bcrypt (once for its threads) are 200 kB of it.
-  const bounds = { cli: 550_000, entrypoint: 250_000, action: 900_000 };
+  // The entrypoint reads ComfyUI’s extra_model_paths.yaml as ComfyUI does: yaml is 115 kB of it, and runs only where one is.
+  const bounds = { cli: 550_000, entrypoint: 350_000, action: 900_000 };
   it.each(Object.entries(bounds))('%s stays under its bound', (face, bytes) => {
     const sizes = programs(face).map((path) => statSync(path).size);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(bytes);
