@@ -65,7 +65,7 @@ export class Pace {
   after(round: Round): number {
     if (round.status !== this.#status) this.#nextMs = FIRST_PAUSE_MS;
     this.#status = round.status;
-    if (round.status === 'proved') return BETWEEN_ROUNDS_MS;
+    if (round.status === 'proved') return Math.min(BETWEEN_ROUNDS_MS, this.#longestMs);
     const jitter = 0.75 + Math.random() / 2;
     if (round.absentAfterMs !== undefined && round.absentAfterMs <= NEAR_MS)
       return Math.min(NEAR_PAUSE_MS, this.#longestMs) * jitter;
