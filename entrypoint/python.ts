@@ -177,15 +177,19 @@ export async function checkReadable(context: PythonContext, paths: readonly stri
   });
 }
 
+/** Runs ComfyUI's Python as ComfyUI will: in its folder, as its user, in its environment. Does not reject. */
+export function runPython(
+  { python, comfyuiDir, env, user, process, signal }: PythonContext,
+  args: readonly string[],
+  timeoutMs: number,
+): Promise<ProcessResult> {
+  const options = { cwd: comfyuiDir, env, timeoutMs, signal, ...(user !== undefined && { user }) };
+  return process.run(python, args, options);
+}
+
 async function ask(context: PythonContext, script: string, args: string[]): Promise<ProcessResult> {
-  const { python, comfyuiDir, env, user, signal } = context;
-  const result = await context.process.run(python, ['-c', script, ...args], {
-    cwd: comfyuiDir,
-    env,
-    timeoutMs: TIMEOUT_MS,
-    signal,
-    ...(user !== undefined && { user }),
-  });
+  const { python, signal } = context;
+  const result = await runPython(context, ['-c', script, ...args], TIMEOUT_MS);
   signal.throwIfAborted();
   if (NOT_THERE.includes(result.failure ?? ''))
     throw notRunnable(python, ContainerExit.notFound, 'is not there');

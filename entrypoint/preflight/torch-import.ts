@@ -1,4 +1,5 @@
 import { Refusal } from '../exit.ts';
+import { runPython } from '../python.ts';
 import { fail, type PreflightCheck, type PreflightWorld, pass, skip, unknown } from './check.ts';
 import { gpuWish } from './gpu-wish.ts';
 import { cpuBuildRemedy, torchRemedy } from './torch-remedy.ts';
@@ -120,13 +121,7 @@ function imported(world: PreflightWorld): Promise<Answer> {
 }
 
 async function ask({ python, signal }: PreflightWorld): Promise<Answer> {
-  const result = await python.process.run(python.python, ['-c', SCRIPT, ...TORCH], {
-    cwd: python.comfyuiDir,
-    env: python.env,
-    timeoutMs: TIMEOUT_MS,
-    signal,
-    ...(python.user !== undefined && { user: python.user }),
-  });
+  const result = await runPython({ ...python, signal }, ['-c', SCRIPT, ...TORCH], TIMEOUT_MS);
   switch (result.failure) {
     case 'SIGILL':
     case 'SIGSEGV':

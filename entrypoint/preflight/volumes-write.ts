@@ -1,3 +1,4 @@
+import { runPython } from '../python.ts';
 import { nearestFolder } from './access.ts';
 import { fail, type PreflightCheck, pass, unknown } from './check.ts';
 import { comfyUiFolders } from './folders.ts';
@@ -37,13 +38,7 @@ export const volumesWrite: PreflightCheck = {
     const { python, signal, owner } = world;
     const { output, input, temp, user } = comfyUiFolders(world);
     const folders = [...new Set([output, input, temp, user].map(nearestFolder))];
-    const result = await python.process.run(python.python, ['-c', SCRIPT, ...folders], {
-      cwd: python.comfyuiDir,
-      env: python.env,
-      timeoutMs: TIMEOUT_MS,
-      signal,
-      ...(python.user !== undefined && { user: python.user }),
-    });
+    const result = await runPython({ ...python, signal }, ['-c', SCRIPT, ...folders], TIMEOUT_MS);
     const failed = failures(result.stdout);
     if (failed === undefined) return unknown('that Python gave no answer');
     const list = Object.entries(failed).map(([path, errno]) => `${path} (${errno})`);

@@ -1,4 +1,4 @@
-import type { PythonContext } from '../python.ts';
+import { type PythonContext, runPython } from '../python.ts';
 import { TORCH_PACKAGES } from './lock-file.ts';
 
 /** From a cold disk `import torch` alone takes half a minute. */
@@ -21,17 +21,10 @@ for name in names:
  * failed, in one line; undefined where all is well. Rejects with the signal's reason where it is aborted.
  */
 export async function faultOfImport(context: PythonContext, folder = ''): Promise<string | undefined> {
-  const { python, comfyuiDir, env, user, signal } = context;
   // Without a place of its own for bytecode, none is left in the store: its files are counted.
-  const flags = env.PYTHONPYCACHEPREFIX === undefined ? ['-B'] : [];
-  const result = await context.process.run(python, [...flags, '-c', IMPORT, folder, ...TORCH_PACKAGES], {
-    cwd: comfyuiDir,
-    env,
-    timeoutMs: TIMEOUT_MS,
-    signal,
-    ...(user !== undefined && { user }),
-  });
-  signal.throwIfAborted();
+  const flags = context.env.PYTHONPYCACHEPREFIX === undefined ? ['-B'] : [];
+  const result = await runPython(context, [...flags, '-c', IMPORT, folder, ...TORCH_PACKAGES], TIMEOUT_MS);
+  context.signal.throwIfAborted();
   if (result.code === 0) return undefined;
   const last = result.stderr.trim().split('\n').at(-1) ?? '';
   return `${result.failure ?? `exit ${result.code}`} ${last}`.trim();
