@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { derivedSalt } from '../../src/model/bcrypt.ts';
 import { asShellExpands } from '../../src/model/forensics.ts';
 import { Secret } from '../../src/model/secret.ts';
+import { requires } from '../system/capability.ts';
 import { cheapHash, Deployment, freshPassword, UNPROVEN } from './entrypoint-harness.ts';
 
 let deployment: Deployment;
@@ -245,7 +246,7 @@ describe('the files of the login node', () => {
     async (context) => {
       onDisk(`${cheapHash(freshPassword())}\nada`);
       const attribute = (sign: string) => spawnSync('chattr', [`${sign}i`, deployment.password]).status;
-      if (attribute('+') !== 0) context.skip('this file system has no attributes');
+      context.skip(requires('a file system with attributes (chattr)', attribute('+') === 0));
       onTestFinished(() => void attribute('-'));
       const { code, output } = await boot({ COMFYUI_BEARER_TOKEN: cheapHash(freshPassword()) });
       attribute('-');

@@ -3,6 +3,7 @@ import { chmodSync, linkSync, mkdirSync, readdirSync, symlinkSync, writeFileSync
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { requireReplaceable } from '../../../src/store/change.ts';
+import { requires } from '../../system/capability.ts';
 import { bundle } from './bundle.ts';
 import { failureOf, scratch } from './scratch.ts';
 
@@ -54,7 +55,8 @@ describe('requireReplaceable', () => {
   it.skipIf(!isRoot)('refuses a file that an attribute protects', (context) => {
     const path = join(scratch(), 'file');
     writeFileSync(path, '');
-    if (spawnSync('chattr', ['+i', path]).status !== 0) context.skip('this file system has no attributes');
+    const set = spawnSync('chattr', ['+i', path]).status === 0;
+    context.skip(requires('a file system with attributes (chattr)', set));
     onTestFinished(() => void spawnSync('chattr', ['-i', path]));
     expect(failureOf(() => requireReplaceable(path))).toMatchObject({ code: 'write-failed', exit: 5 });
   });
