@@ -23,13 +23,16 @@ export interface HealthRecord {
   childPid: number | null;
   restarts: number;
   checks: Check[];
+  /** The version of the guard that answered; null: none has. */
+  guard: string | null;
   reason: string | null;
 }
 
-/** What a transition may bring along; the child's pid and the checks stay until others come. */
+/** What a transition may bring along; the child's pid, the checks and the guard stay until others come. */
 export interface Transition {
   childPid?: number;
   checks?: Check[];
+  guard?: string | null;
   restarts?: number;
   reason?: string;
 }
@@ -121,6 +124,7 @@ export class Health {
       childPid: null,
       restarts: 0,
       checks: [],
+      guard: null,
       reason: null,
     };
     this.#write();
@@ -138,7 +142,7 @@ export class Health {
   }
 
   /** Goes to a state; `reason` is for people. Throws where the state may not follow: a fault of ours, never passed over. */
-  enter(state: State, { childPid, checks, restarts, reason }: Transition = {}): void {
+  enter(state: State, { childPid, checks, guard, restarts, reason }: Transition = {}): void {
     const { state: before, since } = this.#record;
     if (!mayFollow(before, state)) throw new Error(`${state} does not follow ${before}`);
     this.#record = {
@@ -150,6 +154,7 @@ export class Health {
       childPid: childPid ?? this.#record.childPid,
       restarts: restarts ?? this.#record.restarts,
       checks: checks ?? this.#record.checks,
+      guard: guard === undefined ? this.#record.guard : guard,
       reason: reason ?? null,
     };
     this.#write();

@@ -28,6 +28,8 @@ import { provideTorch } from './torch-cache/index.ts';
 export interface Prepared {
   /** Absent where an open server is meant. */
   credential?: Credential;
+  /** Whether ComfyUI will load the guard. */
+  guard: boolean;
   /** What the child's environment must say besides. */
   env: Record<string, string>;
 }
@@ -62,11 +64,11 @@ export async function prepare(plan: Plan, ports: Ports, again: boolean): Promise
 
   health.enter('CACHE');
   const { env } = await provideTorch({ ...ports, ...torch, context: plan.python, facts, owner: world.owner });
-  if (boot === undefined || keyPath === undefined) return { env };
+  if (boot === undefined || keyPath === undefined) return { env, guard: false };
 
   health.enter('PROVISION');
   await provision(plan, { boot, keyPath, owner: world.owner }, ports.log);
-  return { credential: boot.credential, env };
+  return { credential: boot.credential, env, guard: false };
 }
 
 function resolveCredential({ settings }: Plan, { redactor }: Ports): BootCredential {
