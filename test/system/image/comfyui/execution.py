@@ -19,14 +19,13 @@ class PromptQueue:
     def pending(self):
         return list(self._pending)
 
-    @property
-    def remaining(self):
+    def get_tasks_remaining(self):
         return len(self.running) + len(self._pending)
 
     async def put(self, prompt):
         prompt_id = str(uuid.uuid4())
         async with self._arrived:
-            number = len(self.history) + self.remaining
+            number = len(self.history) + self.get_tasks_remaining()
             self._pending.append([number, prompt_id, prompt, {}, list(prompt)])
             self._arrived.notify()
         logging.info("got prompt")
@@ -41,7 +40,7 @@ class PromptQueue:
         self._interrupted.set()
 
     async def tell_status(self):
-        await self._tell("status", {"status": {"exec_info": {"queue_remaining": self.remaining}}})
+        await self._tell("status", {"status": {"exec_info": {"queue_remaining": self.get_tasks_remaining()}}})
 
     async def work(self):
         while True:

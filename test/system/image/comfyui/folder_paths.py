@@ -7,6 +7,7 @@ from comfy.cli_args import args
 _here = os.path.dirname(os.path.abspath(__file__))
 base_path = os.path.abspath(args.base_directory) if args.base_directory else _here
 user_directory = os.path.join(base_path, "user")
+input_directory = os.path.join(base_path, "input")
 custom_nodes = [os.path.join(base_path, "custom_nodes")]
 
 

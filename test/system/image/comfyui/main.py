@@ -6,21 +6,11 @@ import logging
 import os
 import sys
 import types
-from collections import deque
-from datetime import datetime
 
+from app.logger import setup_logger
 from comfy.cli_args import args
 
-log_ring = deque(maxlen=300)
-
-
-class Ring(logging.Handler):
-    def emit(self, record):
-        log_ring.append(f"{datetime.now().isoformat()} - {record.getMessage()}\n")
-
-
-logging.basicConfig(level=args.verbose, format="%(message)s", stream=sys.stderr)
-logging.getLogger().addHandler(Ring())
+setup_logger(args.verbose)
 
 
 def stand_in(name, **members):
@@ -38,19 +28,26 @@ import nodes  # noqa: E402
 from server import PromptServer  # noqa: E402
 
 
-async def run():
-    server = PromptServer()
+async def load(server):
     # Where the outside says so, what was right a moment ago no longer is: nothing that was checked before can help.
     if os.environ.get("BREAK_BEFORE_LOADING"):
         exec(os.environ["BREAK_BEFORE_LOADING"], globals())
     nodes.load_custom_nodes()
-    server.add_routes(log_ring)
+    server.add_routes()
+
+
+async def serve(server):
     await server.start()
-    await server.queue.work()
+    await server.prompt_queue.work()
 
 
 # SIGINT is all that it handles: SIGTERM kills it, or does nothing where it is the first process.
+# The nodes are loaded, and later served, by one and the same loop, which stands still in between.
+loop = asyncio.new_event_loop()
+asyncio.set_event_loop(loop)
 try:
-    asyncio.run(run())
+    prompt_server = PromptServer(loop)
+    loop.run_until_complete(load(prompt_server))
+    loop.run_until_complete(serve(prompt_server))
 except KeyboardInterrupt:
     logging.info("\nStopped server")

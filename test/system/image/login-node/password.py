@@ -169,3 +169,4 @@ if os.path.exists(OLD_PASSWORD_PATH):
     os.replace(OLD_PASSWORD_PATH, PASSWORD_PATH)
 load_token()
 app.middlewares.append(check_login_status)
+app.router.add_static("/old_css/", os.path.join(NODE, "old_css"))
