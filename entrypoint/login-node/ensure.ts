@@ -1,15 +1,11 @@
-import { Failure } from '../../src/model/failure.ts';
-import { errnoOf } from '../../src/store/system-call.ts';
 import type { ComfyUiArgs } from '../comfyui-args.ts';
+import { removeLeftovers } from '../custom-nodes/place.ts';
+import { notPlaced } from '../custom-nodes/refusals.ts';
+import { settle } from '../custom-nodes/settle.ts';
 import { checkRestorable, type EnsureOptions, foldersToSearch, loadedNode } from './look.ts';
-import { notFound, notRestored, type Search } from './refusals.ts';
-import { removeLeftovers, restoreLoginNode } from './restore.ts';
+import { notFound, type Search, UNPLACED } from './refusals.ts';
+import { NODE_NAME, restoreLoginNode } from './restore.ts';
 import { type Survey, surveyLoginNodes } from './survey.ts';
-
-/** Several containers may share a volume, and restore into it at the same time. */
-const ATTEMPTS = 3;
-/** Another start has taken our copy in the making for a leftover, or has put its own there first. */
-const LOST_RACE = ['ENOENT', 'ENOTEMPTY', 'EEXIST'];
 
 /**
  * The folder of the login node that ComfyUI will load with these arguments; restored from the image's copy where
@@ -22,20 +18,14 @@ export async function ensureLoginNode(
   options: EnsureOptions,
 ): Promise<string> {
   const folders = await foldersToSearch(comfyuiDir, args, options);
-  for (const folder of folders) removeLeftovers(folder, options.owner);
-  for (let attempt = 1; ; attempt++) {
-    const search = { comfyuiDir, args, folders, survey: surveyLoginNodes(folders, args.onlyNodes) };
-    const found = loadedNode(search, options);
-    if (found !== undefined) return found;
-    if (attempt > ATTEMPTS) throw notFound(search);
-    try {
-      restore(search, options);
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      if (attempt < ATTEMPTS && LOST_RACE.includes(errnoOf(error.cause))) continue;
-      throw notRestored(error, folders[0]);
-    }
-  }
+  for (const folder of folders) removeLeftovers(NODE_NAME, folder, options.owner);
+  return settle({
+    look: () => ({ comfyuiDir, args, folders, survey: surveyLoginNodes(folders, args.onlyNodes) }),
+    judge: (search) => loadedNode(search, options),
+    put: (search) => restore(search, options),
+    gone: notFound,
+    failed: (failure) => notPlaced(failure, folders[0], UNPLACED),
+  });
 }
 
 function restore(search: Search, options: EnsureOptions): void {

@@ -1,11 +1,10 @@
-import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Owner } from '../../src/model/layout.ts';
 import type { ComfyUiArgs } from '../comfyui-args.ts';
+import { customNodeFolders, type NodeFolders } from '../custom-nodes/folders.ts';
+import { checkCanHold } from '../custom-nodes/refusals.ts';
 import type { Log } from '../log.ts';
-import { customNodeFolders, type NodeFolders } from './folders.ts';
 import { checkPinned } from './pin.ts';
-import { leftOut, noFolder, notACopy, notFound, type Search } from './refusals.ts';
+import { leftOut, notACopy, notFound, type Search } from './refusals.ts';
 import { NODE_NAME } from './restore.ts';
 import type { LoginNodeSettings } from './settings.ts';
 import { isLoginNode, surveyLoginNodes } from './survey.ts';
@@ -75,17 +74,6 @@ export function checkRestorable(search: Search, { copy, pin, allow }: EnsureOpti
   if (copy === undefined) throw notFound(search);
   if (!isLoginNode(copy)) throw notACopy(copy);
   checkPinned(copy, { pin, allow }, (version) => `build the image again with ${version}`);
-  if (!canHold(folders[0])) throw noFolder(folders[0]);
+  checkCanHold(folders[0]);
   return copy;
-}
-
-/** A folder, or one that can be made: nothing stands in its place, and there is a folder around it. */
-function canHold(folder: string): boolean {
-  const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory();
-  try {
-    return isFolder(folder) ?? isFolder(dirname(folder)) ?? false;
-  } catch {
-    // What may not even be looked at is told by the writing itself.
-    return true;
-  }
 }

@@ -1,8 +1,7 @@
 import { basename, dirname, join } from 'node:path';
-import type { Failure } from '../../src/model/failure.ts';
-import { errnoOf } from '../../src/store/system-call.ts';
 import type { ComfyUiArgs } from '../comfyui-args.ts';
-import { ContainerExit, exitOfErrno, Refusal } from '../exit.ts';
+import type { Unplaced } from '../custom-nodes/refusals.ts';
+import { exitOfErrno, Refusal } from '../exit.ts';
 import { NODE_NAME } from './restore.ts';
 import { MARK, type Survey, surveyLoginNodes } from './survey.ts';
 
@@ -86,37 +85,13 @@ function absent({ comfyuiDir, folders }: Search): Refusal {
   });
 }
 
-/** A copy that cannot be put there. The volume is the operator's to mend: 74, or 77 where a permission is missing. */
-export function notRestored(failure: Failure, folder: string): Refusal {
-  const errno = errnoOf(failure.cause);
-  return new Refusal({
-    code: 'login-node-not-restored',
-    exit: exitOfErrno(errno),
-    message: `ComfyUI would load no login node, and none can be put into ${folder}: ${failure.message}`,
-    remedy: REMEDIES[errno]?.(folder) ?? `look at ${folder} and its disk, or put ComfyUI-Login into it`,
-    cause: failure,
-  });
-}
-
-const allow = (folder: string) => `let ComfyUI’s user write in ${folder}: make it, and chown it to that user`;
-const REMEDIES: Readonly<Record<string, (folder: string) => string>> = {
-  EROFS: (folder) => `mount ${folder} writable, or put ComfyUI-Login into it`,
-  ENOSPC: (folder) => `free some space on the volume of ${folder}`,
-  EDQUOT: (folder) => `free some of the quota on the volume of ${folder}`,
-  EACCES: allow,
-  EPERM: allow,
-  EBUSY: (folder) =>
-    `remove the mount on ${join(folder, NODE_NAME)}, or mount a folder with ComfyUI-Login there`,
+/** The words for a login node that cannot be put there. */
+export const UNPLACED: Unplaced = {
+  code: 'login-node-not-restored',
+  name: NODE_NAME,
+  what: 'ComfyUI would load no login node, and none can be put into',
+  instead: 'put ComfyUI-Login into it',
 };
-
-/** A folder of custom nodes that cannot be made: a wrong `--base-directory`, or a volume that is not there. */
-export const noFolder = (folder: string): Refusal =>
-  new Refusal({
-    code: 'custom-nodes-missing',
-    exit: ContainerExit.config,
-    message: `ComfyUI is to load custom nodes from ${folder}, which is no folder`,
-    remedy: `make ${folder}, or correct --base-directory or the extra_model_paths file that names it`,
-  });
 
 export const notACopy = (copy: string): Refusal =>
   new Refusal({

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readExtraPaths } from '../../../entrypoint/login-node/extra-paths.ts';
+import { readExtraPaths } from '../../../entrypoint/custom-nodes/extra-paths.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'extra-paths-'));
 const path = join(folder, 'extra.yaml');
