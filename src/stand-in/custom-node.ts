@@ -12,6 +12,9 @@ export interface LoadedLogin {
   login?: Login;
   /** Its guard stands in the way only where the whole import went well. */
   guards: boolean;
+  /** What the login of this node stands on. */
+  store?: PasswordStore;
+  keyPath?: string;
 }
 
 /** The folder of the login node among those that ComfyUI loads: neither absent, nor disabled, nor moved away. */
@@ -38,12 +41,13 @@ export function loadLogin(
   if (folder === undefined) return { guards: false };
   let login: Login | undefined;
   try {
-    const key = sessionKey(join(folder, '.secret-key.txt'));
+    const keyPath = join(folder, '.secret-key.txt');
+    const key = sessionKey(keyPath);
     const store = new PasswordStore(folders.comfyui, log.line);
     login = new Login({ store, key, corsOrigin: flags.corsOrigin, alwaysRedirect });
     store.open();
     log.line(`   0.0 seconds: ${folder}`);
-    return { login, guards: true };
+    return { login, guards: true, store, keyPath };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     log.line(`Cannot import ${folder} module for custom nodes: ${reason}`);

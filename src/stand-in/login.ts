@@ -43,9 +43,21 @@ function page(state: {
 /** The routes and the guard that ComfyUI-Login adds to ComfyUI. */
 export class Login {
   readonly #options: LoginOptions;
+  #key: string;
 
   constructor(options: LoginOptions) {
     this.#options = options;
+    this.#key = options.key;
+  }
+
+  /** Signs with another key from now on: every session of before has ended. */
+  useKey(key: string): void {
+    this.#key = key;
+  }
+
+  /** Whether a request comes from a session that has logged in. */
+  isLoggedIn(exchange: Exchange): boolean {
+    return this.#session(exchange).logged_in === true;
   }
 
   /** Answers a request of its own routes; undefined where it is none. Throws where the node answers 500. */
@@ -63,12 +75,16 @@ export class Login {
     return undefined;
   }
 
-  /** The reply that keeps a request out; undefined lets it pass. Throws where the node answers 500. */
-  refuse(exchange: Exchange): Reply | undefined {
+  /**
+   * The reply that keeps a request out; undefined lets it pass. Throws where the node answers 500.
+   * @param exempts whether names of scripts and styles open every path, as they do without the guard.
+   */
+  refuse(exchange: Exchange, exempts = true): Reply | undefined {
     const { store, alwaysRedirect } = this.#options;
     const { path, method } = exchange;
     const suffixes = alwaysRedirect ? OPEN_SUFFIXES : OPEN_SUFFIXES_LATER;
-    if (path === '/login' || suffixes.some((suffix) => path.endsWith(suffix))) return undefined;
+    if (path === '/login') return undefined;
+    if (exempts && suffixes.some((suffix) => path.endsWith(suffix))) return undefined;
     const { token } = store;
     const session = this.#session(exchange);
     if (session.logged_in === true) return undefined;
@@ -134,13 +150,13 @@ export class Login {
   }
 
   #session(exchange: Exchange): Session {
-    return readSession(this.#options.key, exchange.header('cookie'));
+    return readSession(this.#key, exchange.header('cookie'));
   }
 
   #withSession(reply: Reply, session: Session): Reply {
     return {
       ...reply,
-      headers: { ...reply.headers, 'set-cookie': sessionCookie(this.#options.key, session) },
+      headers: { ...reply.headers, 'set-cookie': sessionCookie(this.#key, session) },
     };
   }
 }

@@ -35,8 +35,28 @@ export class PasswordStore {
     return existsSync(this.#path);
   }
 
+  /** The bytes of the file as they are now; undefined where it cannot be read. */
+  content(): string | undefined {
+    try {
+      return readFileSync(this.#path, 'latin1');
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Takes another bearer while it runs, and forgets what the form has kept. */
+  swap(token: string): void {
+    this.#token = token;
+    this.#cached = undefined;
+  }
+
   get guestMode(): boolean {
     return existsSync(this.#guestPath);
+  }
+
+  /** The bearer that was read last, whatever the file holds now. */
+  get liveToken(): string {
+    return this.#token;
   }
 
   /** The bearer; empty where PASSWORD is missing or its first line is. */

@@ -3,7 +3,8 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { readFlags } from './flags.ts';
-import { startStandIn } from './server.ts';
+import { GUARD_EXIT, GuardRefusal } from './guard.ts';
+import { type StandIn, startStandIn } from './server.ts';
 
 /** Versions that belong together, of a PyTorch for the processor. */
 const TORCH: Record<string, string> = {
@@ -43,22 +44,37 @@ function managerReboot(): { rebooted: Promise<void>; reboot?: () => void } {
   return { rebooted, reboot };
 }
 
+/** Where ComfyUI writes to. */
+interface Streams {
+  stdout: Writable;
+  stderr: Writable;
+}
+
 /** Serves until SIGINT, as ComfyUI does, or until a reboot; SIGTERM ends the process without a word. */
-async function serve(mainFile: string, args: string[], stderr: Writable): Promise<number> {
+async function serve(mainFile: string, args: string[], { stdout, stderr }: Streams): Promise<number> {
   const flags = readFlags(args);
   const interrupted = once(process, 'SIGINT');
   const { rebooted, reboot } = managerReboot();
-  const standIn = await startStandIn({
+  const started: StandIn | GuardRefusal = await startStandIn({
     comfyuiDir: dirname(resolve(mainFile)),
     host: flags.listen.split(',')[0] ?? flags.listen,
     port: flags.port,
     args,
     ...(reboot !== undefined && { reboot }),
     log: (line) => stderr.write(`${line}\n`),
+    onEvent: (line) => stdout.write(`${line}\n`),
+  }).catch((error: unknown) => {
+    if (error instanceof GuardRefusal) return error;
+    throw error;
   });
+  if (started instanceof GuardRefusal) {
+    stderr.write(`${started.message}\n`);
+    return GUARD_EXIT;
+  }
+  if (started.reload !== undefined) process.on('SIGHUP', started.reload);
   await Promise.race([interrupted, rebooted]);
   stderr.write('\nStopped server\n');
-  await standIn.close();
+  await started.close();
   return 0;
 }
 
@@ -87,7 +103,8 @@ export async function standInPython(
   const at = argv.findIndex((word) => word === '-c' || !word.startsWith('-'));
   const word = argv[at];
   if (word === '-c') return runScript(argv.slice(at + 2), stdout, stderr);
-  if (word !== undefined && basename(word) === 'main.py') return serve(word, argv.slice(at + 1), stderr);
+  if (word !== undefined && basename(word) === 'main.py')
+    return serve(word, argv.slice(at + 1), { stdout, stderr });
   if (argv.includes('--version')) {
     stdout.write('Python 3.12.0\n');
     return 0;

@@ -5,6 +5,7 @@ import { ComfyUi } from './comfyui.ts';
 import { loadLogin } from './custom-node.ts';
 import { type Exchange, exchangeOf, type Reply, text } from './exchange.ts';
 import { readFlags } from './flags.ts';
+import { loadGuard } from './guard.ts';
 import { LogRing } from './log-ring.ts';
 import { answerEarly, corsHeaders } from './origin.ts';
 
@@ -23,10 +24,14 @@ export interface StandInOptions {
   reboot?: () => void;
   /** Receives what ComfyUI would print, the token included. */
   log: (line: string) => void;
+  /** Receives the guard's events, which go to stdout. */
+  onEvent?: (line: string) => void;
 }
 
 export interface StandIn {
   port: number;
+  /** What SIGHUP makes of the guard; absent where there is none. */
+  reload?: () => void;
   close(): Promise<void>;
 }
 
@@ -38,21 +43,26 @@ function send(response: ServerResponse, reply: Reply) {
 
 /**
  * Starts a server that behaves as ComfyUI with ComfyUI-Login does, holes included (domain.md §2, container.md §1).
- * As ComfyUI, it starts without a login where the node is missing or its import fails. Rejects where it cannot listen.
+ * As ComfyUI, it starts without a login where the node is missing or its import fails. Rejects where it
+ * cannot listen, and with a `GuardRefusal` where the guard is there and would not let it.
  */
 export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   const flags = readFlags(options.args);
   const log = new LogRing(options.log);
   const comfyui = resolve(options.comfyuiDir);
   const base = resolve(flags.baseDirectory ?? comfyui);
-  const { login, guards } = loadLogin({ comfyui, base }, flags, options.alwaysRedirect === true, log);
+  const loaded = loadLogin({ comfyui, base }, flags, options.alwaysRedirect === true, log);
+  const { login, guards } = loaded;
+  const guard = loadGuard(base, flags, loaded, options.onEvent);
   const routes = new ComfyUi(resolve(base, 'user', 'default'), log, options.reboot);
 
   async function answer(exchange: Exchange): Promise<Reply> {
     const early = answerEarly(exchange, flags.corsOrigin);
     if (early !== undefined) return early;
     try {
-      const refusal = guards ? login?.refuse(exchange) : undefined;
+      const answered = guard?.answer(exchange);
+      if (answered !== undefined) return answered;
+      const refusal = guards ? login?.refuse(exchange, guard === undefined) : undefined;
       return refusal ?? (await login?.route(exchange)) ?? (await routes.route(exchange));
     } catch (error) {
       log.line(`Error handling request: ${error instanceof Error ? error.message : String(error)}`);
@@ -74,6 +84,7 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   log.line(`To see the GUI go to: http://${host}:${port}`);
   return {
     port,
+    ...(guard !== undefined && { reload: () => void guard.reload('signal') }),
     close: async () => {
       const closed = once(server, 'close');
       server.close();

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 
 const COOKIE = 'AIOHTTP_SESSION';
 const KEY_AGE_LIMIT_MS = 30 * 24 * 3600 * 1000;
@@ -30,6 +30,8 @@ function readKey(path: string): { key: string; date: string } | undefined {
   return { key, date };
 }
 
+const freshKey = () => `${randomBytes(32).toString('base64url')}=`;
+
 const localIsoDate = () => new Date().toLocaleString('sv-SE').replace(' ', 'T');
 
 /**
@@ -39,9 +41,17 @@ const localIsoDate = () => new Date().toLocaleString('sv-SE').replace(' ', 'T');
 export function sessionKey(path: string): string {
   const stored = readKey(path);
   const isOld = stored !== undefined && Date.now() - new Date(stored.date).getTime() > KEY_AGE_LIMIT_MS;
-  const key = stored === undefined || isOld ? `${randomBytes(32).toString('base64url')}=` : stored.key;
+  const key = stored === undefined || isOld ? freshKey() : stored.key;
   if (key !== stored?.key) writeFileSync(path, `${key},${localIsoDate()}`);
   if (!FERNET_KEY.test(key)) throw new Error('Fernet key must be 32 url-safe base64-encoded bytes.');
+  return key;
+}
+
+/** A new key in place of the stored one, for its owner alone: no cookie of before opens anything. */
+export function renewKey(path: string): string {
+  const key = freshKey();
+  writeFileSync(path, `${key},${localIsoDate()}`, { mode: 0o600 });
+  chmodSync(path, 0o600);
   return key;
 }
 

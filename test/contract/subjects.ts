@@ -1,16 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startStandIn } from '../../src/stand-in/server.ts';
-import { LOGIN_NODE, layComfyUi } from '../../src/stand-in/tree.ts';
+import { GUARD_NODE, LOGIN_NODE, layComfyUi, layGuard } from '../../src/stand-in/tree.ts';
 
 /** A started server. */
 export interface Running {
   url: string;
   /** What it has printed so far. */
   log(): string;
+  /** What SIGHUP to the process does. */
+  hangUp(): void;
   close(): Promise<void>;
 }
 
@@ -35,18 +37,22 @@ const standIn = (alwaysRedirect: boolean): Subject => ({
     return {
       url: `http://127.0.0.1:${server.port}`,
       log: () => lines.join('\n'),
+      hangUp: () => server.reload?.(),
       close: () => server.close(),
     };
   },
 });
 
+/** Waits until it says where it listens. Rejects where it ends before, and says with what. */
 async function listening(child: ChildProcess): Promise<string> {
+  const exited = once(child, 'exit');
   if (child.stdout === null) throw new Error('the host has no stdout');
   for await (const line of createInterface(child.stdout)) {
     const port = /^listening (\d+)$/.exec(line)?.[1];
     if (port !== undefined) return port;
   }
-  throw new Error('the host of the login node ended before it listened');
+  const [code] = await exited;
+  throw new Error(`the host of the login node ended with ${code} before it listened`);
 }
 
 const realNode = (checkout: string): Subject => ({
@@ -73,6 +79,7 @@ const realNode = (checkout: string): Subject => ({
     return {
       url: `http://127.0.0.1:${port}`,
       log: () => log,
+      hangUp: () => child.kill('SIGHUP'),
       close: async () => {
         const exited = child.exitCode === null ? once(child, 'exit') : undefined;
         child.kill('SIGINT');
@@ -86,6 +93,26 @@ const checkout = process.env.COMFYUI_LOGIN_DIR;
 if (checkout !== undefined && !existsSync(join(checkout, 'password.py'))) {
   throw new Error('COMFYUI_LOGIN_DIR names a folder without password.py');
 }
+
+const GUARD = resolve(import.meta.dirname, '..', '..', 'image', 'guard');
+
+/** The same with the guard beside the login node. */
+const guarded = (subject: Subject, layIt: (comfyuiDir: string) => void): Subject => ({
+  ...subject,
+  name: `${subject.name} with the guard`,
+  lay(comfyuiDir) {
+    subject.lay(comfyuiDir);
+    layIt(comfyuiDir);
+  },
+});
+
+const copyGuard = (comfyuiDir: string) => cpSync(GUARD, join(comfyuiDir, GUARD_NODE), { recursive: true });
+
+/** The stand-in for the guard always; the guard itself beside the real node, where that is there. */
+export const guardSubjects: Subject[] = [
+  guarded(standIn(false), layGuard),
+  ...(checkout === undefined ? [] : [guarded(realNode(checkout), copyGuard)]),
+];
 
 /** Both forms of the stand-in always; the real node where COMFYUI_LOGIN_DIR names a checkout of it. */
 export const subjects: Subject[] = [

@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { LoadedLogin } from './custom-node.ts';
+import { type Exchange, json, type Reply } from './exchange.ts';
+import type { Flags } from './flags.ts';
+import type { Login } from './login.ts';
+import type { PasswordStore } from './password-store.ts';
+import { renewKey } from './session.ts';
+import { GUARD_NODE } from './tree.ts';
+
+const VERSION = '0.1.0';
+
+/** PASSWORD as the guard takes it: the hash, one line feed, a user name, and nothing around them. */
+const CANONICAL = /^(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})\n(?![^\n]*\r)(?=\S)[^\n]*\S\n?$/;
+
+const HASH_LIKE = /^\$2[abxy]\$/;
+
+const YES = /^(?:true|1|yes|on)$/i;
+
+/** The guard ends ComfyUI with this before any socket is bound. */
+export const GUARD_EXIT = 78;
+
+/** Why the guard lets ComfyUI not start; its message is the line that the guard prints. */
+export class GuardRefusal extends Error {
+  constructor(what: string, remedy: string) {
+    super(`comfyui-auth guard: ${what}. Remedy: ${remedy}`);
+  }
+}
+
+const fingerprint = (bearer: string) => createHash('sha256').update(bearer).digest('hex').slice(0, 8);
+
+/** The bearer that PASSWORD holds, where it holds one as it should be. */
+const heldBy = (store: PasswordStore) => CANONICAL.exec(store.content() ?? '')?.[1];
+
+/** What the guard stands on. */
+interface GuardParts {
+  store: PasswordStore;
+  login: Login;
+  keyPath: string;
+  keepsSessions: boolean;
+  onEvent: (line: string) => void;
+}
+
+/** The guard beside the login node, as far as this project asks for it: health, reload, and two holes that it closes. */
+class Guard {
+  readonly #parts: GuardParts;
+
+  constructor(parts: GuardParts) {
+    this.#parts = parts;
+    this.#tell('guard-ready', { version: VERSION, reload: true });
+  }
+
+  /** Answers what is the guard's to answer; undefined leaves it to the login node. */
+  answer(exchange: Exchange): Reply | undefined {
+    const { path, method } = exchange;
+    if (path === '/healthz' && (method === 'GET' || method === 'HEAD')) return this.#health(exchange);
+    if (path === '/reload_token' && method === 'POST') return this.#reloadAsked(exchange);
+    return this.#closed === undefined ? undefined : json({ error: 'There is no credential.' }, 503);
+  }
+
+  /** Reads PASSWORD again, and takes what it holds. */
+  reload(trigger: 'signal' | 'request'): Reply {
+    const { store, login, keyPath, keepsSessions } = this.#parts;
+    const held = heldBy(store);
+    if (held === undefined) {
+      const reason = 'password-invalid';
+      this.#tell('reload', { trigger, result: 'refused', reason });
+      return json({ code: reason, error: 'PASSWORD does not hold a hash and a user name.' }, 409);
+    }
+    const credential = fingerprint(held);
+    if (held === store.liveToken) {
+      this.#tell('reload', { trigger, result: 'unchanged' });
+      return json({ reloaded: false, credential });
+    }
+    store.swap(held);
+    if (!keepsSessions) login.useKey(renewKey(keyPath));
+    const done = { credential, sessions: keepsSessions ? 'kept' : 'ended', graceSeconds: 0 };
+    this.#tell('reload', { trigger, result: 'reloaded' });
+    this.#tell('rotation', done);
+    return json({ reloaded: true, ...done });
+  }
+
+  /** Why nobody is let in; undefined where somebody may be. */
+  get #closed(): string | undefined {
+    const { store } = this.#parts;
+    const content = store.content();
+    if (content === undefined) return 'password-missing';
+    if (content.trim() === '') return 'password-empty';
+    return store.liveToken === '' ? 'token-empty' : undefined;
+  }
+
+  #health(exchange: Exchange): Reply {
+    const reason = this.#closed;
+    const status = reason === undefined ? 'ok' : 'closed';
+    const more = this.#knows(exchange) && {
+      guard: { version: VERSION, reload: true },
+      credential: fingerprint(this.#parts.store.liveToken),
+      ...(reason !== undefined && { reason }),
+    };
+    return json({ status, ...more }, reason === undefined ? 200 : 503);
+  }
+
+  #reloadAsked(exchange: Exchange): Reply {
+    const given = bearerOf(exchange);
+    const isHeld = given !== undefined && given === heldBy(this.#parts.store);
+    if (isHeld || this.#knows(exchange)) return this.reload('request');
+    const refusal = json({ error: 'Authentication required.' }, 401);
+    return { ...refusal, headers: { ...refusal.headers, 'www-authenticate': 'Bearer realm="ComfyUI"' } };
+  }
+
+  /** Whether a request carries a credential that is good now: the bearer, its password, a session. */
+  #knows(exchange: Exchange): boolean {
+    const { store, login } = this.#parts;
+    const given = bearerOf(exchange);
+    if (given === undefined) return login.isLoggedIn(exchange);
+    if (store.liveToken !== '' && given === store.liveToken) return true;
+    return store.exists && !HASH_LIKE.test(given) && store.verify(given);
+  }
+
+  #tell(event: string, more: Record<string, unknown>): void {
+    const at = new Date().toISOString();
+    this.#parts.onEvent(JSON.stringify({ source: 'guard', event, at, ...more }));
+  }
+}
+
+const bearerOf = (exchange: Exchange) => /^Bearer\s+(\S+)$/.exec(exchange.header('authorization') ?? '')?.[1];
+
+/**
+ * Loads the guard where its folder is among the custom nodes. Throws a `GuardRefusal` where the login is not as it
+ * should be: ComfyUI ends then before it listens.
+ */
+export function loadGuard(
+  base: string,
+  flags: Flags,
+  { guards, login, store, keyPath }: LoadedLogin,
+  onEvent: (line: string) => void = () => undefined,
+): Guard | undefined {
+  const isLoaded = flags.onlyNodes?.includes(basename(GUARD_NODE)) ?? true;
+  if (!isLoaded || !existsSync(join(base, GUARD_NODE))) return undefined;
+  if (!guards || login === undefined || store === undefined || keyPath === undefined) {
+    throw new GuardRefusal('ComfyUI-Login was not loaded', 'see why its import failed, above');
+  }
+  if (heldBy(store) === undefined) {
+    throw new GuardRefusal(
+      'login/PASSWORD does not hold a hash and a user name',
+      'write it, and start again',
+    );
+  }
+  const keepsSessions = YES.test(process.env.KEEP_SESSIONS ?? '');
+  return new Guard({ store, login, keyPath, keepsSessions, onEvent });
+}
