@@ -1,0 +1,76 @@
+"""The one credential of ComfyUI-Login, as its PASSWORD file holds it."""
+
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass
+
+from .faults import Unsafe
+
+# Python's bcrypt takes these costs only (bcrypt, `_bcrypt/src/lib.rs`).
+_SHAPE = rb"\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}"
+_CANONICAL = re.compile(rb"(" + _SHAPE + rb")\n([^\x00-\x1f\x7f]+)\n?")
+_BEARER = re.compile(_SHAPE)
+_MOST_BYTES = 4096
+_REMEDY = "write PASSWORD as `hash`, newline, `user name` (`comfyui-auth sync` does), then start again"
+
+
+@dataclass(frozen=True)
+class Credential:
+    # The bcrypt hash, which is the API's bearer.
+    token: str
+    username: str
+
+    @property
+    def fingerprint(self) -> str:
+        """By which a bearer may be named: the first 8 hex digits of its SHA-256."""
+        return hashlib.sha256(self.token.encode()).hexdigest()[:8]
+
+
+def has_bearer_shape(value: bytes) -> bool:
+    """Whether this is a bcrypt hash, and so no password to be tried."""
+    return _BEARER.fullmatch(value) is not None
+
+
+def read_credential(path: str) -> Credential:
+    """Reads PASSWORD's raw bytes, since every deviation breaks bearer or form. Raises `Unsafe`."""
+    content = _read(path)
+    found = _CANONICAL.fullmatch(content)
+    if found is None:
+        raise Unsafe(f"{path} {_deviation(content)}", _REMEDY)
+    try:
+        username = found[2].decode("utf-8")
+    except UnicodeDecodeError:
+        raise Unsafe(f"{path} has a user name that is not UTF-8", _REMEDY) from None
+    if username != username.strip():
+        raise Unsafe(f"{path} has blanks around its user name", _REMEDY)
+    return Credential(found[1].decode(), username)
+
+
+def _read(path: str) -> bytes:
+    try:
+        # A FIFO in its place must not hold the start up for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Unsafe(f"{path} is not a file", _REMEDY)
+            return file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise Unsafe(f"{path} is missing: the first visitor would choose the password", _REMEDY) from None
+    except OSError as error:
+        raise Unsafe(f"{path} cannot be read ({error.strerror})", _REMEDY) from None
+
+
+def _deviation(content: bytes) -> str:
+    """In words without a byte of it."""
+    if content == b"":
+        return "is empty"
+    if content.startswith(b"\xef\xbb\xbf"):
+        return "begins with a byte order mark"
+    if b"\r" in content:
+        return "has a carriage return in it"
+    first, _, rest = content.partition(b"\n")
+    if not _BEARER.fullmatch(first):
+        return f"has no bcrypt hash as its first line ({len(first)} characters; 60 are right)"
+    return "has no user name in its second line" if not rest.strip() else "has more than a hash and a user name"

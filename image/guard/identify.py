@@ -1,0 +1,194 @@
+"""Who a request comes from: a session, a bearer, a password in its place, or `?token=`."""
+
+import hmac
+import re
+import time
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp_session import get_session
+from multidict import CIMultiDict
+
+from .credential import Credential
+from .passwords import Passwords, may_be_password
+from .seen import Seen
+from .settings import Settings
+from .throttle import Throttle, client_address
+
+_HEADER = re.compile(r"[ \t]*([^ \t]+)[ \t]+([^ \t]+)[ \t]*")
+
+
+@dataclass(frozen=True)
+class Known:
+    """One who may come in. `request` is what the login node is to see: the live bearer in the place of what was sent."""
+
+    verdict: str
+    request: web.Request
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """One who may not. `wait`: tried too often, and may again after so many seconds."""
+
+    verdict: str = "refused"
+    wait: int = 0
+
+
+class Tokens:
+    """The bearers that hold: the live one, and for a time the one before it."""
+
+    def __init__(self, credential: Credential) -> None:
+        self.live = credential
+        self._before: str | None = None
+        self._until = 0.0
+
+    def change(self, credential: Credential, grace_seconds: float) -> None:
+        """The old bearer holds on for the grace."""
+        self._before = self.live.token
+        self._until = time.monotonic() + grace_seconds
+        self.live = credential
+
+    @property
+    def before(self) -> str | None:
+        """The bearer in its grace."""
+        return self._before if time.monotonic() < self._until else None
+
+    def verdict(self, candidate: bytes, live: str) -> str | None:
+        """Compares in constant time. Gives `live` or `grace`; None for what holds no longer, or never did."""
+        if hmac.compare_digest(candidate, self.live.token.encode()):
+            return live
+        before = self.before
+        return "grace" if before is not None and hmac.compare_digest(candidate, before.encode()) else None
+
+
+class Identify:
+    """Tells who may come in. What it lets in, the login node is asked about all the same."""
+
+    def __init__(self, settings: Settings, tokens: Tokens, throttle: Throttle, seen: Seen) -> None:
+        self._settings = settings
+        self._tokens = tokens
+        self._throttle = throttle
+        self._seen = seen
+        self._passwords = Passwords()
+
+    async def identify(self, request: web.Request) -> Known | Unknown:
+        """May take a bcrypt where a password is sent as a bearer for the first time."""
+        by_session = await self._by_session(request)
+        if by_session is not None:
+            return by_session
+        header = request.headers.get("Authorization")
+        if header:
+            found = _HEADER.fullmatch(header)
+            if found is None:
+                return Unknown("malformed")
+            if found[1].lower() == "bearer":
+                return await self._by_bearer(request, _bytes(found[2]))
+        return self._by_query(request) or Unknown()
+
+    async def is_known(self, request: web.Request) -> bool:
+        """The same without a bcrypt: for what anybody may ask."""
+        if await self._by_session(request) is not None:
+            return True
+        found = _HEADER.fullmatch(request.headers.get("Authorization", ""))
+        if found is None or found[1].lower() != "bearer":
+            return False
+        candidate = _bytes(found[2])
+        return self._tokens.verdict(candidate, "bearer") is not None or self._recall(candidate) is not None
+
+    async def password_fits(self, request: web.Request, password: bytes, how: str) -> bool | int:
+        """Asks bcrypt, within the limits; gives the seconds to wait where they are reached. A password that fits is
+        remembered, and its bearer was live at the end, too."""
+        address = self.address_of(request)
+        if not may_be_password(password):
+            return self._refuse(address, how)
+        if self._recall(password) == self._tokens.live.token:
+            return True
+        token = self._tokens.live.token
+        if not self._passwords.is_checking(password, token):
+            wait = self._throttle.draw(address)
+            if wait > 0:
+                self._seen.throttled(address, wait)
+                return wait
+        if not await self._passwords.fits(password, token) or token != self._tokens.live.token:
+            return self._refuse(address, how)
+        self._throttle.succeeded(address)
+        self._passwords.remember(password, token)
+        self._seen.attempts["ok"] += 1
+        return True
+
+    def wait(self, request: web.Request) -> int:
+        """Seconds until a password may be tried from there again."""
+        address = self.address_of(request)
+        wait = self._throttle.wait(address)
+        if wait > 0:
+            self._seen.throttled(address, wait)
+        return wait
+
+    def address_of(self, request: web.Request) -> str:
+        """Whose attempts are counted."""
+        if self._settings.relay:
+            return "relay"
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        return client_address(request.remote, forwarded, self._settings.trusted_proxies)
+
+    def forget(self) -> None:
+        """The credential has changed."""
+        self._passwords.forget(but=self._tokens.before)
+
+    def _refuse(self, address: str, how: str) -> bool:
+        self._seen.refused(address, how, "wrong-password")
+        return False
+
+    async def _by_session(self, request: web.Request) -> Known | None:
+        session = await get_session(request)
+        if session.get("logged_in"):
+            return Known("session", request)
+        if session.get("guest_mode"):
+            if self._settings.guests:
+                return Known("guest", request)
+            # From a time when guests were let in: the login node would still take it for one.
+            del session["guest_mode"]
+        return None
+
+    async def _by_bearer(self, request: web.Request, candidate: bytes) -> Known | Unknown:
+        verdict = self._tokens.verdict(candidate, "bearer")
+        if verdict is not None:
+            return Known(verdict, self._with_live_bearer(request))
+        recalled = self._recall(candidate)
+        if recalled is not None:
+            verdict = "password" if recalled == self._tokens.live.token else "grace"
+            return Known(verdict, self._with_live_bearer(request))
+        if not self._settings.bearer_password or not may_be_password(candidate):
+            return Unknown()
+        fits = await self.password_fits(request, candidate, "bearer")
+        if fits is True:
+            return Known("password", self._with_live_bearer(request))
+        return Unknown("throttled", wait=fits) if fits else Unknown()
+
+    def _by_query(self, request: web.Request) -> Known | None:
+        token = request.query.get("token") if self._settings.query_token else None
+        verdict = self._tokens.verdict(_bytes(token), "token") if token else None
+        if verdict is None:
+            return None
+        if verdict == "token" and "Authorization" not in request.headers:
+            return Known(verdict, request)
+        # Another scheme's header would make the login node answer 500.
+        return Known(verdict, self._with_live_bearer(request))
+
+    def _recall(self, candidate: bytes) -> str | None:
+        """The bearer that this password is known to fit, where that still holds."""
+        token = self._passwords.recall(candidate) if self._settings.bearer_password else None
+        return token if token is not None and token in (self._tokens.live.token, self._tokens.before) else None
+
+    def _with_live_bearer(self, request: web.Request) -> web.Request:
+        live = f"Bearer {self._tokens.live.token}"
+        if request.headers.getall("Authorization", []) == [live]:
+            return request
+        headers = CIMultiDict(request.headers)
+        headers["Authorization"] = live
+        return request.clone(headers=headers)
+
+
+def _bytes(text: str) -> bytes:
+    """What was sent, as aiohttp decoded it."""
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,58 @@
+"""`POST /login`, answered here: the login node's own handler computes bcrypt on the event loop, and lets the first
+visitor choose a password where there is none."""
+
+import os
+
+from aiohttp import web
+from aiohttp_session import get_session
+
+from . import answers
+from .identify import Identify, Tokens
+from .seen import Seen
+from .settings import Settings
+
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_MOST_BYTES = 16 * 1024
+
+
+class LoginForm:
+    """Checks what the login page sends."""
+
+    def __init__(self, settings: Settings, identify: Identify, tokens: Tokens, guest_path: str, seen: Seen) -> None:
+        self._settings = settings
+        self._identify = identify
+        self._tokens = tokens
+        self._guest_path = guest_path
+        self._seen = seen
+
+    async def answer(self, request: web.Request) -> web.Response | int:
+        """The answer, or the seconds to wait where the limit is reached."""
+        if request.content_type not in _FORMS:
+            return self._malformed(request, "The login is a form, urlencoded or multipart.", 415)
+        try:
+            form = await request.clone(client_max_size=_MOST_BYTES).post()
+        except web.HTTPRequestEntityTooLarge:
+            return self._malformed(request, "The form is too large.", 413)
+        except ValueError:
+            return self._malformed(request, "The form cannot be read.", 400)
+        if form.get("guest_mode") == "1" and self._settings.guests and os.path.exists(self._guest_path):
+            (await get_session(request))["guest_mode"] = True
+            return answers.redirect("/")
+        password = form.get("password")
+        if not isinstance(password, str):
+            return self._malformed(request, "The field `password` is missing.", 400)
+        fits = await self._identify.password_fits(request, password.encode("utf-8", "surrogateescape"), "form")
+        if fits is True:
+            return await self._log_in(request)
+        return fits or answers.redirect("/login?wrong_password=1")
+
+    async def _log_in(self, request: web.Request) -> web.Response:
+        session = await get_session(request)
+        session.pop("guest_mode", None)
+        session["logged_in"] = True
+        session["username"] = self._tokens.live.username
+        return answers.redirect("/")
+
+    def _malformed(self, request: web.Request, error: str, status: int) -> web.Response:
+        self._seen.refused(self._identify.address_of(request), "form", "malformed")
+        return answers.json({"error": error}, status)

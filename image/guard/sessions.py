@@ -1,0 +1,55 @@
+"""Session cookies with an age and attributes, whose key can be changed while ComfyUI serves."""
+
+import base64
+import os
+from collections.abc import MutableSequence
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from aiohttp_session import session_middleware
+from aiohttp_session.cookie_storage import EncryptedCookieStorage
+
+
+class Sessions:
+    """Takes the place of the login node's session middleware."""
+
+    def __init__(self, max_age: int) -> None:
+        self._max_age = max_age
+        self._plain, self._secure = self._pair(new_key())
+
+    def take_place_of_first(self, middlewares: MutableSequence[Any]) -> bool:
+        """Whether there was one whose place could be taken."""
+        for index, found in enumerate(middlewares):
+            name = getattr(found, "__qualname__", "")
+            if getattr(found, "__module__", "") == "aiohttp_session" and name.startswith("session_middleware."):
+                middlewares[index] = self._middleware()
+                return True
+        return False
+
+    def use(self, key: str) -> None:
+        """From now on cookies of this key hold, and no others. A request that has begun keeps its own: what it saves
+        is worth nothing afterwards."""
+        self._plain, self._secure = self._pair(key)
+
+    def _pair(self, key: str) -> tuple[Middleware, Middleware]:
+        def made(secure: bool) -> Middleware:
+            storage = EncryptedCookieStorage(key, max_age=self._max_age, samesite="Lax", secure=secure)
+            return session_middleware(storage)
+
+        return made(False), made(True)
+
+    def _middleware(self) -> Middleware:
+        @web.middleware
+        async def sessions(request: web.Request, handler: Handler) -> web.StreamResponse:
+            # Whoever lies about TLS only gets a cookie that a browser will not send back.
+            forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
+            current = self._secure if request.secure or forwarded == "https" else self._plain
+            return await current(request, handler)
+
+        return sessions
+
+
+def new_key() -> str:
+    """A key as the login node makes it: 32 random bytes, base64url."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
