@@ -58,11 +58,11 @@ class Guard:
         path = request.path
         if path == "/healthz":
             return await self._health(request)
-        if path == "/reload_token":
-            return await self._reload_by(request)
         if self.closed() is not None:
             self._seen.requests["closed"] += 1
             return answers.closed()
+        if path == "/reload_token":
+            return await self._reload_by(request)
         if path == "/login" and request.method == "POST":
             return await self._log_in(request)
         if path == "/login" or _is_open(request):
