@@ -37,7 +37,7 @@ def read_credential(path: str) -> Credential:
     """Reads PASSWORD's raw bytes, since every deviation breaks bearer or form. Raises `Unsafe`."""
     content = _read(path)
     found = _CANONICAL.fullmatch(content)
-    if found is None:
+    if found is None or len(content) == _MOST_BYTES:
         raise Unsafe(f"{path} {_deviation(content)}", _REMEDY)
     try:
         username = found[2].decode("utf-8")
@@ -52,10 +52,12 @@ def _read(path: str) -> bytes:
     try:
         # A FIFO in its place must not hold the start up for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise Unsafe(f"{path} is not a file", _REMEDY)
-            return file.read(_MOST_BYTES + 1)
+            return os.read(descriptor, _MOST_BYTES)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise Unsafe(f"{path} is missing: the first visitor would choose the password", _REMEDY) from None
     except OSError as error:

@@ -98,30 +98,47 @@ class Identify:
     async def password_fits(self, request: web.Request, password: bytes, how: str) -> bool | int:
         """Asks bcrypt, within the limits; gives the seconds to wait where they are reached. A password that fits is
         remembered, and its bearer was live at the end, too."""
-        address = self.address_of(request)
-        if not may_be_password(password):
-            return self._refuse(address, how)
-        if self._recall(password) == self._tokens.live.token:
-            return True
         token = self._tokens.live.token
-        if not self._passwords.is_checking(password, token):
-            wait = self._throttle.draw(address)
-            if wait > 0:
-                self._seen.throttled(address, wait)
-                return wait
-        if not await self._passwords.fits(password, token) or token != self._tokens.live.token:
-            return self._refuse(address, how)
-        self._throttle.succeeded(address)
+        if may_be_password(password):
+            if self._passwords.recall(password) == token:
+                return True
+            fits = await self._ask_bcrypt(request, password, token)
+        else:
+            fits = self._draw(request) or False
+        if fits is False:
+            self._seen.refused(self.address_of(request), how, "wrong-password")
+        if fits is not True:
+            return fits
+        self._throttle.succeeded(self.address_of(request))
         self._passwords.remember(password, token)
         self._seen.attempts["ok"] += 1
         return True
 
+    async def _ask_bcrypt(self, request: web.Request, password: bytes, token: str) -> bool | int:
+        if not self._passwords.is_checking(password, token):
+            wait = self._draw(request)
+            if wait > 0:
+                return wait
+        # What fitted the bearer before this one fits nothing.
+        return await self._passwords.fits(password, token) and token == self._tokens.live.token
+
+    def malformed(self, request: web.Request) -> int:
+        """Counts a form that cannot be a login; gives the seconds to wait where the limit is reached."""
+        wait = self._draw(request)
+        if wait == 0:
+            self._seen.refused(self.address_of(request), "form", "malformed")
+        return wait
+
     def wait(self, request: web.Request) -> int:
         """Seconds until a password may be tried from there again."""
-        address = self.address_of(request)
-        wait = self._throttle.wait(address)
+        return self._told(request, self._throttle.wait(self.address_of(request)))
+
+    def _draw(self, request: web.Request) -> int:
+        return self._told(request, self._throttle.draw(self.address_of(request)))
+
+    def _told(self, request: web.Request, wait: int) -> int:
         if wait > 0:
-            self._seen.throttled(address, wait)
+            self._seen.throttled(self.address_of(request), wait)
         return wait
 
     def address_of(self, request: web.Request) -> str:
@@ -134,10 +151,6 @@ class Identify:
     def forget(self) -> None:
         """The credential has changed."""
         self._passwords.forget(but=self._tokens.before)
-
-    def _refuse(self, address: str, how: str) -> bool:
-        self._seen.refused(address, how, "wrong-password")
-        return False
 
     async def _by_session(self, request: web.Request) -> Known | None:
         session = await get_session(request)

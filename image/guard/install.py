@@ -68,7 +68,7 @@ def _start(server: Any, app: web.Application, version: str) -> None:
     identify = Identify(settings, tokens, throttle, seen)
     sessions = _take_sessions(settings, node, app)
     reload = Reload(settings, path, (node, sessions), (tokens, identify), seen)
-    form = LoginForm(settings, identify, tokens, guest_path, seen)
+    form = LoginForm(settings, identify, tokens, guest_path)
     metrics = Metrics(settings, seen, reload, server, version)
     guard = Guard(path, node, (identify, form, reload, metrics), seen, version)
     app.middlewares[app.middlewares.index(node.check)] = guard.middleware()

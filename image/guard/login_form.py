@@ -8,7 +8,6 @@ from aiohttp_session import get_session
 
 from . import answers
 from .identify import Identify, Tokens
-from .seen import Seen
 from .settings import Settings
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -18,12 +17,11 @@ _MOST_BYTES = 16 * 1024
 class LoginForm:
     """Checks what the login page sends."""
 
-    def __init__(self, settings: Settings, identify: Identify, tokens: Tokens, guest_path: str, seen: Seen) -> None:
+    def __init__(self, settings: Settings, identify: Identify, tokens: Tokens, guest_path: str) -> None:
         self._settings = settings
         self._identify = identify
         self._tokens = tokens
         self._guest_path = guest_path
-        self._seen = seen
 
     async def answer(self, request: web.Request) -> web.Response | int:
         """The answer, or the seconds to wait where the limit is reached."""
@@ -53,6 +51,5 @@ class LoginForm:
         session["username"] = self._tokens.live.username
         return answers.redirect("/")
 
-    def _malformed(self, request: web.Request, error: str, status: int) -> web.Response:
-        self._seen.refused(self._identify.address_of(request), "form", "malformed")
-        return answers.json({"error": error}, status)
+    def _malformed(self, request: web.Request, error: str, status: int) -> web.Response | int:
+        return self._identify.malformed(request) or answers.json({"error": error}, status)

@@ -93,10 +93,19 @@ def _span(env: Mapping[str, str], name: str) -> float:
 def _networks(env: Mapping[str, str], name: str) -> tuple[Network, ...]:
     try:
         words = re.split(r"[,\s]+", _text(env, name))
-        return tuple(ipaddress.ip_network(word, strict=False) for word in words if word)
+        return tuple(_network(word) for word in words if word)
     except ValueError:
         remedy = f"write {name} like 172.18.0.0/16, 10.0.0.5"
         raise Unsafe(f"{name} holds what is neither an address nor a network", remedy) from None
+
+
+def _network(word: str) -> Network:
+    """An IPv4 network in its IPv6 form is that IPv4 network, as addresses are compared. Raises `ValueError`."""
+    network = ipaddress.ip_network(word, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.ip_network((mapped, network.prefixlen - 96))
 
 
 def _metrics_token(env: Mapping[str, str]) -> str | None:
