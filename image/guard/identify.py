@@ -197,9 +197,18 @@ class Identify:
         live = f"Bearer {self._tokens.live.token}"
         if request.headers.getall("Authorization", []) == [live]:
             return request
-        headers = CIMultiDict(request.headers)
+        headers = CIMultiDict((name, _sendable(value)) for name, value in request.headers.items())
         headers["Authorization"] = live
         return request.clone(headers=headers)
+
+
+def _sendable(value: str) -> str:
+    """aiohttp's `clone` takes UTF-8 only; what is none becomes Latin-1, which is what clients mean by it."""
+    try:
+        value.encode()
+        return value
+    except UnicodeEncodeError:
+        return _bytes(value).decode("latin-1")
 
 
 def _bytes(text: str) -> bytes:

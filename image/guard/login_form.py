@@ -31,7 +31,7 @@ class LoginForm:
             form = await request.clone(client_max_size=_MOST_BYTES).post()
         except web.HTTPRequestEntityTooLarge:
             return self._malformed(request, "The form is too large.", 413)
-        except ValueError:
+        except Exception:  # noqa: BLE001 - aiohttp has a different one for each thing that can be wrong with a body
             return self._malformed(request, "The form cannot be read.", 400)
         if form.get("guest_mode") == "1" and self._settings.guests and os.path.exists(self._guest_path):
             (await get_session(request))["guest_mode"] = True
