@@ -34,6 +34,14 @@ class Unknown:
     wait: int = 0
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """What came of a password. `wait`: it was not looked at, and may be sent again after so many seconds."""
+
+    fits: bool
+    wait: int = 0
+
+
 class Tokens:
     """The bearers that hold: the live one, and for a time the one before it."""
 
@@ -95,32 +103,30 @@ class Identify:
         candidate = _bytes(found[2])
         return self._tokens.verdict(candidate, "bearer") is not None or self._recall(candidate) is not None
 
-    async def password_fits(self, request: web.Request, password: bytes, how: str) -> bool | int:
-        """Asks bcrypt, within the limits; gives the seconds to wait where they are reached. A password that fits is
-        remembered, and its bearer was live at the end, too."""
+    async def attempt(self, request: web.Request, password: bytes, how: str) -> Attempt:
+        """Asks bcrypt, within the limits, whether a password fits the live bearer; one that does is remembered."""
         token = self._tokens.live.token
-        if may_be_password(password):
-            if self._passwords.recall(password) == token:
-                return True
-            fits = await self._ask_bcrypt(request, password, token)
+        if not may_be_password(password):
+            result = Attempt(False, self._draw(request))
+        elif self._passwords.recall(password) == token:
+            result = Attempt(True)
         else:
-            fits = self._draw(request) or False
-        if fits is False:
+            result = await self._ask_bcrypt(request, password, token)
+        if result.fits:
+            self._throttle.succeeded(self.address_of(request))
+            self._passwords.remember(password, token)
+            self._seen.attempts["ok"] += 1
+        elif result.wait == 0:
             self._seen.refused(self.address_of(request), how, "wrong-password")
-        if fits is not True:
-            return fits
-        self._throttle.succeeded(self.address_of(request))
-        self._passwords.remember(password, token)
-        self._seen.attempts["ok"] += 1
-        return True
+        return result
 
-    async def _ask_bcrypt(self, request: web.Request, password: bytes, token: str) -> bool | int:
+    async def _ask_bcrypt(self, request: web.Request, password: bytes, token: str) -> Attempt:
         if not self._passwords.is_checking(password, token):
             wait = self._draw(request)
             if wait > 0:
-                return wait
+                return Attempt(False, wait)
         # What fitted the bearer before this one fits nothing.
-        return await self._passwords.fits(password, token) and token == self._tokens.live.token
+        return Attempt(await self._passwords.fits(password, token) and token == self._tokens.live.token)
 
     def malformed(self, request: web.Request) -> int:
         """Counts a form that cannot be a login; gives the seconds to wait where the limit is reached."""
@@ -173,10 +179,10 @@ class Identify:
             return Known(verdict, self._with_live_bearer(request))
         if not self._settings.bearer_password or not may_be_password(candidate):
             return Unknown()
-        fits = await self.password_fits(request, candidate, "bearer")
-        if fits is True:
+        attempt = await self.attempt(request, candidate, "bearer")
+        if attempt.fits:
             return Known("password", self._with_live_bearer(request))
-        return Unknown("throttled", wait=fits) if fits else Unknown()
+        return Unknown("throttled", attempt.wait) if attempt.wait > 0 else Unknown()
 
     def _by_query(self, request: web.Request) -> Known | None:
         token = request.query.get("token") if self._settings.query_token else None

@@ -39,10 +39,10 @@ class LoginForm:
         password = form.get("password")
         if not isinstance(password, str):
             return self._malformed(request, "The field `password` is missing.", 400)
-        fits = await self._identify.password_fits(request, password.encode("utf-8", "surrogateescape"), "form")
-        if fits is True:
+        attempt = await self._identify.attempt(request, password.encode("utf-8", "surrogateescape"), "form")
+        if attempt.fits:
             return await self._log_in(request)
-        return fits or answers.redirect("/login?wrong_password=1")
+        return attempt.wait or answers.redirect("/login?wrong_password=1")
 
     async def _log_in(self, request: web.Request) -> web.Response:
         session = await get_session(request)
