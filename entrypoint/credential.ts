@@ -94,15 +94,19 @@ const DECISIONS: Readonly<Record<Decision, (boot: Case) => Outcome>> = {
   },
 };
 
-/** Decides by `BOOT_TABLE`. Throws a `Refusal` (78) with the diagnosis where nothing may be started. */
+/**
+ * Decides by `BOOT_TABLE`. Throws a `Refusal` (78) with the diagnosis where nothing may be started. `opens` says whether a
+ * password is a bearer's: who knows of a pair already need not compute it.
+ */
 export function decideCredential(
   given: GivenCredential,
   deployed: DeployedCredential | undefined,
+  opens = verifies,
 ): BootCredential {
   if (given.password !== undefined) checkPassword(given.password);
   const username = given.username ?? deployed?.username ?? DEFAULT_USERNAME;
   checkUsername(username);
-  const facts = findFacts(given, deployed);
+  const facts = findFacts(given, deployed, opens);
   const row = BOOT_TABLE.find((candidate) => fits(candidate, facts));
   if (row === undefined) throw new Error('the boot table has a gap');
   const none = new Secret('');
@@ -121,11 +125,15 @@ export function decideCredential(
   };
 }
 
-function findFacts({ bearer, password }: GivenCredential, deployed: DeployedCredential | undefined): Facts {
+function findFacts(
+  { bearer, password }: GivenCredential,
+  deployed: DeployedCredential | undefined,
+  opens: typeof verifies,
+): Facts {
   const mangled = bearer !== undefined && !isBcryptHash(bearer.reveal());
   const inQuestion = bearer ?? deployed?.bearer;
   const matches = () =>
-    !mangled && password !== undefined && inQuestion !== undefined && verifies(password, inQuestion);
+    !mangled && password !== undefined && inQuestion !== undefined && opens(password, inQuestion);
   return {
     bearer: bearer === undefined ? 'none' : mangled ? 'mangled' : 'valid',
     password: password === undefined ? 'none' : matches() ? 'matches' : 'differs',

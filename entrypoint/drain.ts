@@ -1,7 +1,7 @@
 import type { Secret } from '../src/model/secret.ts';
 import type { Clock } from '../src/platform/clock.ts';
 import { readAddress } from '../src/probe/address.ts';
-import { ask, type ProbeRequest } from '../src/probe/request.ts';
+import { type Answer, ask } from '../src/probe/request.ts';
 import type { Log } from './log.ts';
 
 /** No answer is waited for longer than this: a stop must not hang on a server that hangs. */
@@ -13,8 +13,8 @@ const PAUSE_MS = 200;
 export interface DrainTarget {
   url: string;
   origin?: string;
-  /** Absent where the server is meant to be open. */
-  bearer?: Secret;
+  /** What ComfyUI may know at this moment, the likelier first; none where the server is meant to be open. */
+  bearers(): Secret[];
 }
 
 export interface DrainOptions {
@@ -69,9 +69,9 @@ async function giveUp(left: Left, target: DrainTarget, options: DrainOptions): P
 
 /** What ComfyUI still has to do. One that refuses us, or the connection, will not tell later either. */
 async function leftToDo(target: DrainTarget, options: DrainOptions): Promise<Left> {
-  const answer = await ask(requestOf(target, '/prompt', options), options.clock);
+  const answer = await send(target, { method: 'GET', path: '/prompt' }, options);
   if (answer.kind === 'silence') return answer.code === 'ECONNREFUSED' ? 'over' : 'unknown';
-  if (answer.status >= 300 && answer.status < 500) return 'over';
+  if (refuses(answer)) return 'over';
   try {
     const { exec_info } = JSON.parse(answer.body) as { exec_info?: { queue_remaining?: unknown } };
     const count = exec_info?.queue_remaining;
@@ -82,20 +82,39 @@ async function leftToDo(target: DrainTarget, options: DrainOptions): Promise<Lef
 }
 
 async function post(target: DrainTarget, path: string, body: object, options: DrainOptions): Promise<void> {
-  const request = requestOf(target, path, options);
-  const headers = { ...request.headers, 'content-type': 'application/json' };
-  await ask({ ...request, method: 'POST', headers, body: JSON.stringify(body) }, options.clock);
+  await send(target, { method: 'POST', path, body: JSON.stringify(body) }, options);
 }
 
-function requestOf({ url, origin, bearer }: DrainTarget, path: string, options: DrainOptions): ProbeRequest {
-  return {
-    method: 'GET',
-    url: readAddress(url).at(path),
-    headers: {
-      ...(origin !== undefined && { origin }),
-      ...(bearer !== undefined && { authorization: `Bearer ${bearer.reveal()}` }),
-    },
-    timeoutMs: TRY_MS,
-    signal: options.signal,
+const refuses = (answer: Answer) => answer.kind === 'reply' && answer.status >= 300 && answer.status < 500;
+
+/** What is to be asked, beside who asks. */
+interface Question {
+  method: 'GET' | 'POST';
+  path: string;
+  body?: string;
+}
+
+/** Asks as each that ComfyUI may know, until it does not refuse. */
+async function send(target: DrainTarget, question: Question, options: DrainOptions): Promise<Answer> {
+  const [first, ...others] = target.bearers();
+  let answer = await sendAs(first, target, question, options);
+  for (const other of others) {
+    if (!refuses(answer)) break;
+    answer = await sendAs(other, target, question, options);
+  }
+  return answer;
+}
+
+function sendAs(
+  bearer: Secret | undefined,
+  { url, origin }: DrainTarget,
+  { path, ...request }: Question,
+  { signal, clock }: DrainOptions,
+): Promise<Answer> {
+  const headers = {
+    ...(request.body !== undefined && { 'content-type': 'application/json' }),
+    ...(origin !== undefined && { origin }),
+    ...(bearer !== undefined && { authorization: `Bearer ${bearer.reveal()}` }),
   };
+  return ask({ ...request, url: readAddress(url).at(path), headers, timeoutMs: TRY_MS, signal }, clock);
 }

@@ -1,16 +1,14 @@
-import type { Credential } from '../src/model/credential.ts';
 import { startChild } from './child.ts';
-import { decideCredential } from './credential.ts';
-import { asRefusal, ContainerExit } from './exit.ts';
+import { ContainerExit } from './exit.ts';
 import { createRelay } from './expose/relay.ts';
 import { direct, type Exposure } from './exposure.ts';
+import { LiveCredential } from './live-credential.ts';
+import { LiveReload } from './live-reload.ts';
 import { outOfMemoryKills } from './out-of-memory.ts';
-import { loginFiles, readDeployed } from './password-file.ts';
-import type { Plan } from './plan.ts';
+import { originOf, type Plan } from './plan.ts';
 import type { Ports } from './ports.ts';
 import { ownerOf, type Prepared, prepare } from './prepare.ts';
 import type { RebootMarker } from './reboot.ts';
-import { readSettings } from './settings.ts';
 import { type ChildEnd, supervise } from './supervise.ts';
 import { type Objection, watch } from './watch.ts';
 import { watchOpen } from './watch-open.ts';
@@ -77,11 +75,12 @@ async function serve(plan: Plan, prepared: Prepared, ports: LifePorts): Promise<
     url,
   });
   const expose = exposureOf(plan, ports);
-  const { origin, bearer } = { origin: originOf(plan), bearer: prepared.credential?.bearer };
+  const origin = originOf(plan);
+  const live = prepared.credential && new LiveCredential(prepared.credential);
   return supervise({
     child,
-    watch: watcherOf(plan, prepared, { child, expose }, ports),
-    draining: { url, ...(origin !== undefined && { origin }), ...(bearer !== undefined && { bearer }) },
+    watch: watcherOf(plan, live, { child, expose }, ports),
+    draining: { url, bearers: () => live?.bearers ?? [], ...(origin !== undefined && { origin }) },
     graceMs: settings.stopGraceMs,
     expose,
     signals,
@@ -105,49 +104,22 @@ function exposureOf({ settings, args }: Plan, { log }: LifePorts): Exposure {
   return createRelay({ listen: { host: '0.0.0.0', port: settings.port }, target: { host, port }, log });
 }
 
-/** With a `*` any origin will do, with none as well. */
-const originOf = ({ args }: Plan): string | undefined =>
-  args.corsOrigin === '*' ? undefined : args.corsOrigin;
-
 type Parts = Pick<Parameters<typeof watch>[0], 'child' | 'expose'>;
 
 function watcherOf(
   plan: Plan,
-  { credential }: Prepared,
+  live: LiveCredential | undefined,
   parts: Parts,
   ports: LifePorts,
 ): (over: AbortSignal) => Promise<Objection> {
-  const { settings, url } = plan;
-  if (credential === undefined) return (over) => watchOpen(plan, { ...ports, ...parts }, over);
-  const origin = originOf(plan);
-  const target = {
-    url,
-    credential,
-    guestModeAllowed: settings.guests,
-    clock: ports.clock,
-    ...(origin !== undefined && { origin }),
-    ...(settings.tryMs !== undefined && { tryMs: settings.tryMs }),
+  if (live === undefined) return (over) => watchOpen(plan, { ...ports, ...parts }, over);
+  const { verifyTimeoutMs: timeoutMs, verifyIntervalMs: intervalMs } = plan.settings;
+  return async (over) => {
+    const credentials = new LiveReload(plan, live, ports);
+    try {
+      return await watch({ ...ports, ...parts, credentials, timeoutMs, intervalMs }, over);
+    } finally {
+      credentials.close();
+    }
   };
-  const { verifyTimeoutMs: timeoutMs, verifyIntervalMs: intervalMs } = settings;
-  const reload = () => isChanged(credential, ports);
-  return (over) => watch({ ...ports, ...parts, target, timeoutMs, intervalMs, reload }, over);
-}
-
-/** Whether what is handed in now is another credential. One that cannot be used is said, and changes nothing. */
-function isChanged(now: Credential, ports: LifePorts): boolean {
-  const { log } = ports;
-  try {
-    const { comfyuiDir, credential: given } = readSettings(ports);
-    const { credential } = decideCredential(given, readDeployed(loginFiles(comfyuiDir)));
-    const same = credential.bearer.equals(now.bearer) && credential.username === now.username;
-    if (same) log.info('reloaded', 'the credential is the same: nothing is to be done');
-    return !same;
-  } catch (error) {
-    const { message, remedy, code } = asRefusal(error);
-    log.error('reload-refused', `${message}; the credential stays as it was. Remedy: ${remedy}`, {
-      code,
-      remedy,
-    });
-    return false;
-  }
 }

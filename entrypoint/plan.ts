@@ -19,6 +19,10 @@ export interface Plan {
   python: PythonContext;
 }
 
+/** The origin to ask with. With a `*` any will do, with none as well. */
+export const originOf = ({ args }: Plan): string | undefined =>
+  args.corsOrigin === '*' ? undefined : args.corsOrigin;
+
 /** The outside world of a plan. */
 interface PlanPorts {
   env: NodeJS.ProcessEnv;

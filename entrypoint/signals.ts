@@ -27,7 +27,7 @@ export class StopAsked extends Error {
   }
 }
 
-/** What was asked of the container by signals. */
+/** What was asked of the container, by signals above all. */
 export class Signals {
   readonly #stop = new AbortController();
   readonly #force = new AbortController();
@@ -59,12 +59,16 @@ export class Signals {
     });
   }
 
+  /** What the signal for it does. */
+  askReload(): void {
+    this.#reloadAsked = true;
+    this.#wake();
+  }
+
   /** A signal came from outside. */
   receive(signal: KnownSignal): void {
-    if (signal === RELOADING) {
-      this.#reloadAsked = true;
-      this.#wake();
-    } else if (isStop(signal)) {
+    if (signal === RELOADING) this.askReload();
+    else if (isStop(signal)) {
       if (this.#stop.signal.aborted) this.#force.abort();
       this.#stop.abort(new StopAsked(signal));
     }

@@ -1,9 +1,10 @@
 import type { Clock } from '../src/platform/clock.ts';
 import type { ProbeReport } from '../src/probe/check.ts';
-import { checkOnce, type GateProgress, type ProbeTarget, prove } from '../src/probe/gate.ts';
+import { checkOnce, type GateProgress, prove } from '../src/probe/gate.ts';
 import type { Child } from './child.ts';
 import type { Exposure } from './exposure.ts';
 import type { Health } from './health.ts';
+import type { LiveReload, Reloaded } from './live-reload.ts';
 import type { Log } from './log.ts';
 import type { Signals } from './signals.ts';
 import { messageOf } from './verdict.ts';
@@ -23,13 +24,12 @@ const DEGRADED_INTERVAL_MS = 5000;
 /** A child, and all that watching it takes. */
 export interface Watching {
   child: Child;
-  target: Omit<ProbeTarget, 'signal'>;
+  /** Knows the credential of the moment, and takes another one over. */
+  credentials: LiveReload;
   /** The deadline for the proof. */
   timeoutMs: number;
   /** How often the cheap part of the proof is repeated afterwards. */
   intervalMs: number;
-  /** Reads the credential again; gives whether it is another one, which ComfyUI takes only by a restart. */
-  reload(): boolean;
   expose: Exposure;
   signals: Signals;
   health: Health;
@@ -47,7 +47,8 @@ export const watch = async (watching: Watching, over: AbortSignal): Promise<Obje
   (await proveStart(watching, over)) ?? (await keepProving(watching, over));
 
 async function proveStart(watching: Watching, over: AbortSignal): Promise<ProbeReport | undefined> {
-  const { child, target, timeoutMs, expose, health, log } = watching;
+  const { child, credentials, timeoutMs, expose, health, log } = watching;
+  const target = credentials.target();
   const report = await prove({
     ...target,
     rounds: ROUNDS,
@@ -58,44 +59,50 @@ async function proveStart(watching: Watching, over: AbortSignal): Promise<ProbeR
     onProgress: tellProgress(watching),
   });
   if (report.status !== 'proved') return report;
+  const guard = await credentials.meetGuard(over);
   await expose.open();
   over.throwIfAborted();
-  health.enter('READY', { checks: report.checks });
+  health.enter('READY', { checks: report.checks, guard });
   const readyAfterMs = Math.round(report.readyAfterMs ?? 0);
   log.info('ready', `protected and answering at ${target.url}, proven after ${readyAfterMs / 1000} s`, {
     url: target.url,
     readyAfterMs,
+    guard: guard ?? 'absent',
   });
   for (const found of report.findings) log.warning(found.code, messageOf(found, target.url));
+  credentials.begin();
   return undefined;
 }
 
 /** Goes from STARTING to VERIFY at the first good round, and says every ten seconds how long it has been. */
-function tellProgress({ health, log, target }: Watching): (progress: GateProgress) => void {
+function tellProgress({ health, log, credentials }: Watching): (progress: GateProgress) => void {
+  const { url } = credentials.target();
   let nextMs = PROGRESS_MS;
   return ({ elapsedMs, state }) => {
     if (state === 'proved' && health.state === 'STARTING') health.enter('VERIFY');
     if (state !== 'proved' && health.state === 'VERIFY') health.enter('STARTING');
     if (elapsedMs < nextMs) return;
     nextMs = elapsedMs + PROGRESS_MS;
-    log.info('starting', `waiting for ${target.url}: ${state} after ${Math.round(elapsedMs / 1000)} s`);
+    log.info('starting', `waiting for ${url}: ${state} after ${Math.round(elapsedMs / 1000)} s`);
   };
 }
 
 /** The cheap part of the proof, for as long as the child lives. Gives the report that finds it open. */
 async function keepProving(watching: Watching, over: AbortSignal): Promise<Objection> {
-  const { target, intervalMs, signals, health, log } = watching;
+  const { credentials, intervalMs, signals, health, log } = watching;
   for (;;) {
     const degraded = health.state === 'DEGRADED';
     await reloadOr(
-      target.clock,
+      credentials.target().clock,
       degraded ? Math.min(DEGRADED_INTERVAL_MS, intervalMs) : intervalMs,
       signals,
       over,
     );
     // Whoever asks again and again must not keep the proof from being repeated.
-    if (signals.takeReload() && reloads(watching)) return 'reload';
-    const report = await checkOnce({ ...target, signal: over });
+    const reloaded = signals.takeReload() ? await reload(watching, over) : 'same';
+    if (reloaded === 'restart') return 'reload';
+    const target = credentials.target();
+    const report = reloaded === 'same' ? await checkOnce({ ...target, signal: over }) : reloaded;
     const { status, checks } = report;
     if (status === 'open') return report;
     if (status === 'proved') {
@@ -125,10 +132,10 @@ export async function reloadOr(clock: Clock, ms: number, signals: Signals, over:
 }
 
 /** Looks at the credential again. Where nothing changed, or it cannot be used, all goes on as it was. */
-function reloads({ reload, health }: Watching): boolean {
+async function reload({ credentials, health }: Watching, over: AbortSignal): Promise<Reloaded> {
   const { state } = health;
   health.enter('RELOADING');
-  if (reload()) return true;
-  health.enter(state);
-  return false;
+  const reloaded = await credentials.reload(over);
+  if (reloaded === 'same') health.enter(state);
+  return reloaded;
 }
