@@ -1,6 +1,6 @@
 import { probe } from '../commands/probe.ts';
 import { handedInByOptions } from '../commands/sources.ts';
-import { probeText } from '../report/results.ts';
+import { probeText } from '../report/probe.ts';
 import { type Action, type SecretOptions, type TargetOptions, targetOf } from './actions.ts';
 
 /** `comfyui-auth probe` */

@@ -3,6 +3,7 @@ import { fingerprint } from '../model/secret.ts';
 import type { CheckId, ProbeFinding } from '../probe/check.ts';
 import { type Evidence, seen } from '../report/doctor-evidence.ts';
 import { answerFinding, type Facts, failed, type Step, type StepId, step } from './doctor-facts.ts';
+import { guardStep, isShut } from './doctor-guard.ts';
 import { endingAt, httpStep, statusOf } from './doctor-http.ts';
 
 const checkOf = ({ server }: Facts, id: CheckId) => server.checks.get(id);
@@ -178,10 +179,13 @@ export function answerSteps(facts: Facts): Step[] {
     const isOpen = facts.server.status === 'open';
     const unasked = (id: StepId) =>
       id === 'protected' && isOpen ? protectedStep(facts) : step(id, 'skip', seen('no-answer'));
-    return [http, ...AFTER_HTTP.map(unasked)];
+    return [http, step('guard', 'skip', seen('no-answer')), ...AFTER_HTTP.map(unasked)];
   }
+  const guard = guardStep(facts);
+  if (isShut(facts)) return [http, guard, ...AFTER_HTTP.map((id) => step(id, 'skip', seen('shut')))];
   return [
     http,
+    guard,
     loginNodeStep(facts),
     protectedStep(facts),
     holeStep(facts, 'empty-token', 'open-by-empty-token'),

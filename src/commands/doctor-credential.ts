@@ -50,8 +50,24 @@ function holdsAnother({ password, resolution }: Facts): boolean | undefined {
 
 const isRefused = ({ server }: Facts) => server.findings.some((one) => one.code === 'bearer-refused');
 
+/** The guard, which reads PASSWORD again when it is asked, and does not know the bearer that stands there. */
+function unreadStep(facts: Facts): Step | undefined {
+  const { guard, password, resolution } = facts;
+  const isThere = guard.guard === 'unknown' && guard.answers === true;
+  if (!isThere || !isRefused(facts) || password === undefined || holdsAnother(facts) !== false)
+    return undefined;
+  const found = containerFinding(facts, 'stale-process', { guard: true }, password.place);
+  const name = resolution.bearer === undefined ? '' : fingerprint(resolution.bearer);
+  return {
+    ...failed('process', found, seen('guard-unread', { path: password.place.path, found: name })),
+    explainsRefusal: true,
+  };
+}
+
 /** The process against its PASSWORD file: the bearer is read once, at the start. */
-export const processStep = (facts: Facts): Step =>
+export const processStep = (facts: Facts): Step => unreadStep(facts) ?? ageStep(facts);
+
+const ageStep = (facts: Facts): Step =>
   onContainer('process', facts, ({ status, startedAt, name }) => {
     if (status !== 'running') return step('process', 'skip', seen('not-running'));
     const { password, processes, server } = facts;

@@ -1,11 +1,13 @@
 import { type Finding, type FindingArgs, type FindingCode, finding, type Place } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import type { CheckVerdict } from '../probe/check.ts';
+import type { GuardReport } from '../probe/guard.ts';
 import { type Evidence, seen } from '../report/doctor-evidence.ts';
 import type { Container } from '../service/container.ts';
 import type { LogSigns, Processes } from '../service/look-inside.ts';
 import { FileSnapshot, type Observation, observe } from './gather.ts';
 import { containerOf, type EngineView, insideLook, lookAtContainers } from './live-container.ts';
+import { lookForGuard } from './live-guard.ts';
 import { containerPassword, layoutPassword, type PasswordView } from './live-password.ts';
 import { askServer, credentialOf, type ServerView } from './live-server.ts';
 import type { Resolution } from './resolve.ts';
@@ -19,6 +21,7 @@ export type StepId =
   | 'mounts'
   | 'port'
   | 'http'
+  | 'guard'
   | 'login-node'
   | 'protected'
   | 'empty-token'
@@ -52,6 +55,7 @@ export interface Facts {
   /** The container that counts, where there is one. */
   container?: Container;
   server: ServerView;
+  guard: GuardReport;
   processes?: Processes;
   log?: LogSigns;
   /** The PASSWORD file that the server reads. */
@@ -73,8 +77,11 @@ export const failed = (id: StepId, found: Finding, ...evidence: Evidence[]): Ste
 });
 
 /** A finding on the server of a service. */
-export const answerFinding = ({ service, url }: Facts, code: FindingCode, args: FindingArgs = {}): Finding =>
-  serverFinding(service, url, code, args);
+export const answerFinding = (
+  { service, url, guard }: Facts,
+  code: FindingCode,
+  args: FindingArgs = {},
+): Finding => serverFinding(service, url, code, args, guard);
 
 /** A finding on its container, or on what else is named. */
 export function containerFinding(
@@ -108,6 +115,21 @@ export function publishes(facts: Facts): boolean {
   return here && (facts.container?.ports.some((one) => one.hostPort === port) ?? false);
 }
 
+/** What a server answers, and whether the guard runs in it. */
+async function askOnce(
+  service: ServiceLayout,
+  { url, resolution }: Pick<Facts, 'url' | 'resolution'>,
+  timeoutMs: number,
+  world: World,
+): Promise<Pick<Facts, 'server' | 'guard'>> {
+  const server = await askServer(service, url, credentialOf(resolution), timeoutMs, world);
+  const answered = { status: server.status, checks: server.checks.values() };
+  return {
+    server,
+    guard: await lookForGuard(service, url, resolution.bearer, answered, { timeoutMs }, world),
+  };
+}
+
 /** Looks at everything of one service. Throws a Failure (exit 2) where address, origin or compose file are unusable. */
 export async function gatherFacts(
   service: ServiceLayout,
@@ -116,12 +138,13 @@ export async function gatherFacts(
   world: World,
 ): Promise<Facts> {
   const files = new FileSnapshot();
-  const [engine, server] = await Promise.all([
+  const [engine, asked] = await Promise.all([
     lookAtContainers(service, root, world, timeoutMs),
-    askServer(service, url, credentialOf(resolution), timeoutMs, world),
+    askOnce(service, { url, resolution }, timeoutMs, world),
   ]);
   const container = containerOf(engine);
-  const known = { service, root, url, resolution, engine, server, now: world.clock.now() };
+  const { server } = asked;
+  const known = { service, root, url, resolution, engine, ...asked, now: world.clock.now() };
   const observations = observe(service, files);
   if (container?.status !== 'running') {
     const password = layoutPassword(service, files);

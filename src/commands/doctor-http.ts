@@ -2,6 +2,7 @@ import type { FindingArgs, FindingCode } from '../model/finding.ts';
 import type { CheckId, ProbeFinding } from '../probe/check.ts';
 import { type Evidence, seen } from '../report/doctor-evidence.ts';
 import { answerFinding, type Facts, failed, publishes, type Step, step } from './doctor-facts.ts';
+import { isShut } from './doctor-guard.ts';
 
 /** The finding with which the round ended, where it ended at this check. */
 export function endingAt({ server }: Facts, id: CheckId): ProbeFinding | undefined {
@@ -56,6 +57,8 @@ function silentStep(facts: Facts, ending: ProbeFinding): Step {
 export function httpStep(facts: Facts): Step {
   const ending = endingAt(facts, 'anonymous');
   const status = statusOf(facts, 'anonymous');
+  // The guard itself answers so, and says why.
+  if (isShut(facts)) return step('http', 'pass', seen('answers', status));
   if (ending?.code === 'down' || ending?.code === 'not-ready') return silentStep(facts, ending);
   if (ending?.code === 'redirected') {
     return failed('http', answerFinding(facts, 'redirected', ending.args), seen('redirected', ending.args));

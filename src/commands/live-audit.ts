@@ -13,10 +13,10 @@ import { type Facts, gatherFacts } from './doctor-facts.ts';
 import type { Observation } from './gather.ts';
 import { insideLook } from './live-container.ts';
 import { compareEnvironment, fingerprints, partOf } from './live-environment.ts';
+import { answeredFindings } from './live-guard.ts';
 import { type PasswordView, passwordInside } from './live-password.ts';
 import { addressOf } from './question.ts';
 import type { Resolution } from './resolve.ts';
-import { serverFinding } from './server-finding.ts';
 import type { World } from './world.ts';
 
 /** What the running container, or its server, holds of the credential. */
@@ -176,7 +176,7 @@ export async function auditLive(
           await passwordView(facts, container, timeoutMs, world),
         ];
   const served: LiveRow = { path: url, kind: 'server', holds: 'credential', state: STATE_OF[server.status] };
-  const answered = server.findings.map(({ code, args }) => serverFinding(service, url, code, args));
+  const answered = answeredFindings(service, url, server.findings, facts.guard);
   return {
     rows: [...views.flatMap((one) => one.rows), served],
     findings: [

@@ -1,8 +1,8 @@
 import { Exit, type ExitCode, worstExit } from '../model/failure.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Check, ProbeStatus } from '../probe/check.ts';
+import { answeredFindings, type GuardView, guardView, lookForGuard } from './live-guard.ts';
 import { ask, type GateRequest, type Question, questionFor } from './question.ts';
-import { serverFinding } from './server-finding.ts';
 import { outerSource } from './sources.ts';
 import { chosenServices, findLayout, requireOneService } from './target.ts';
 import type { HandedIn, Target, World } from './world.ts';
@@ -18,6 +18,7 @@ export interface ProbedService {
   status: ProbeStatus;
   checks: Check[];
   readyAfterMs?: number;
+  guard: GuardView;
 }
 
 export interface ProbeResult {
@@ -59,19 +60,21 @@ export async function probe(request: ProbeRequest, world: World): Promise<ProbeR
   const findings: Finding[] = [];
   const exits: ExitCode[] = [];
   for (const question of questions) {
-    const { service, url } = question;
+    const { service, url, credential } = question;
     const report = await ask(question, { ...request, timeoutMs }, world);
     const { status, checks, readyAfterMs } = report;
+    const guard = await lookForGuard(service, url, credential?.bearer, report, request, world);
     exits.push(EXIT_OF[status]);
-    if (question.credential === undefined) exits.push(Exit.usage);
+    if (credential === undefined) exits.push(Exit.usage);
     services.push({
       name: service.name,
       url,
       status,
       checks,
       ...(readyAfterMs !== undefined && { readyAfterMs }),
+      guard: guardView(guard),
     });
-    for (const { code, args } of report.findings) findings.push(serverFinding(service, url, code, args));
+    findings.push(...answeredFindings(service, url, report.findings, guard));
   }
   const statuses = services.map((one) => one.status);
   return {

@@ -58,6 +58,7 @@ const FINDINGS = {
   'login-node-broken': 'critical',
   down: 'error',
   'not-ready': 'error',
+  'guard-closed': 'error',
   open: 'critical',
   'open-by-empty-token': 'critical',
   'open-by-suffix': 'warning',

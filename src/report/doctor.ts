@@ -22,6 +22,7 @@ const TITLES: Readonly<Record<string, string>> = {
   mounts: 'checkout',
   port: 'port',
   http: 'answers',
+  guard: 'guard',
   'login-node': 'login node',
   protected: 'kept out',
   'empty-token': '"?token=" empty',

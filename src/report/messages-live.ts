@@ -5,6 +5,7 @@ import type { WordContext, WordTable } from './words.ts';
 type LiveCode =
   | 'down'
   | 'not-ready'
+  | 'guard-closed'
   | 'open'
   | 'open-by-empty-token'
   | 'open-by-suffix'
@@ -38,6 +39,13 @@ const reasonText = (args: FindingArgs) => {
   return known === '' ? '' : ` (${known})`;
 };
 
+/** Why the guard lets nobody in (its own codes). */
+const CLOSED: Readonly<Record<string, string>> = {
+  'password-missing': 'login/PASSWORD is missing',
+  'password-empty': 'login/PASSWORD is empty',
+  'token-empty': 'ComfyUI-Login holds no bearer',
+};
+
 const named = (fingerprint: unknown) => (fingerprint === undefined ? '' : ` ${fingerprint}`);
 
 /** The words of findings about the running server; the path is its address. */
@@ -56,6 +64,10 @@ export const liveWords: WordTable<LiveCode> = {
           message: `${path} did not give a usable answer before the deadline${reasonText(args)}`,
           remedy: lastWords({ args, word }),
         },
+  'guard-closed': ({ path, args, service, root }) => ({
+    message: `${path}: the guard lets nobody in: ${CLOSED[String(args.reason)] ?? args.reason}`,
+    remedy: `comfyui-auth deploy${root}${service}   # writes login/PASSWORD again, and proves the server`,
+  }),
   open: ({ path, args, word }) =>
     args.comfyui === false
       ? {

@@ -105,10 +105,16 @@ export const serviceWords: WordTable<ServiceCode> = {
         : `${path}: it may run with files that were put back since, and nothing says how it is restarted`,
     remedy: `comfyui-auth probe${root}   # after you have restarted ${path} by hand`,
   }),
-  'stale-process': ({ path, service, root }) => ({
-    message: `the server was started before ${path} was changed: it still holds the old credential`,
-    remedy: `comfyui-auth deploy${root}${service}`,
-  }),
+  'stale-process': ({ path, args, service, root }) =>
+    args.guard === true
+      ? {
+          message: `${path} was changed, and the guard has not read it again: the server still holds the old credential`,
+          remedy: `comfyui-auth deploy${root}${service}   # the guard takes it without a restart`,
+        }
+      : {
+          message: `the server was started before ${path} was changed: it still holds the old credential`,
+          remedy: `comfyui-auth deploy${root}${service}`,
+        },
   'container-env-drift': ({ path, args, service, root }) => ({
     message: `${args.key} in the container ${path} is not what the files hold${against(args)}`,
     remedy: `comfyui-auth deploy${root}${service}`,

@@ -30,17 +30,6 @@ export interface CheckShape {
   detail?: string;
 }
 
-interface ProbeShape {
-  services: readonly {
-    name: string;
-    url: string;
-    status: string;
-    checks: readonly CheckShape[];
-    readyAfterMs?: number;
-  }[];
-  findings: readonly Finding[];
-}
-
 interface ExplainShape {
   file: string;
   readers: Record<string, Record<string, { asMeant: boolean; length?: number; value?: string }>>;
@@ -157,19 +146,6 @@ export function checkLines(checks: readonly CheckShape[], options: TextOptions):
     const known = facts.filter((one) => one !== undefined && one !== '').join(', ');
     return `  ${stateWord(verdict, 7, options)}  ${CHECK_WORDS[id] ?? id}${known === '' ? '' : `  (${known})`}`;
   });
-}
-
-/** `probe` as people read it: each check with its verdict. */
-export function probeText(result: ProbeShape, options: TextOptions): string[] {
-  const lines = result.services.flatMap(({ name, url, status, checks, readyAfterMs }) => {
-    const after = readyAfterMs === undefined ? '' : ` after ${(readyAfterMs / 1000).toFixed(1)} s`;
-    return [
-      `${styled('bold', name, options)}  ${url}  ${stateWord(status, 0, options)}${after}`,
-      ...checkLines(checks, options),
-      '',
-    ];
-  });
-  return [...lines, ...findingsText(result.findings, options)];
 }
 
 /** `explain` as people read it: a table key × reader. */

@@ -26,7 +26,17 @@ async function scripted(handler: RequestListener): Promise<void> {
 const TOP = '    PID ELAPSED COMMAND\n';
 const SERVING = `${TOP}   4711    3600 python3 -u main.py --listen\n`;
 
-const AFTER_HTTP = ['login-node', 'protected', 'empty-token', 'suffix', 'bearer', 'form', 'guest', 'origin'];
+const AFTER_HTTP = [
+  'guard',
+  'login-node',
+  'protected',
+  'empty-token',
+  'suffix',
+  'bearer',
+  'form',
+  'guest',
+  'origin',
+];
 
 describe('doctor, where nothing usable answers', () => {
   it('finds that nothing listens', async () => {

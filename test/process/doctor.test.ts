@@ -22,6 +22,8 @@ describe('doctor of a service that is well', () => {
       ['mounts', 'pass'],
       ['port', 'pass'],
       ['http', 'pass'],
+      // None runs: a word of advice, and no fault.
+      ['guard', 'skip'],
       ['login-node', 'pass'],
       ['protected', 'pass'],
       ['empty-token', 'pass'],
