@@ -95,8 +95,9 @@ class Identify:
 
     async def is_known(self, request: web.Request) -> bool:
         """The same without a bcrypt: for what anybody may ask."""
-        if await self._by_session(request) is not None:
-            return True
+        by_session = await self._by_session(request)
+        if by_session is not None:
+            return by_session.verdict == "session"
         found = _HEADER.fullmatch(request.headers.get("Authorization", ""))
         if found is None or found[1].lower() != "bearer":
             return False
