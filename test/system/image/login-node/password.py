@@ -20,11 +20,12 @@ from server import PromptServer
 
 NODE = os.path.dirname(os.path.abspath(__file__))
 COMFYUI = os.path.dirname(os.path.abspath(folder_paths.__file__))
-KEY_PATH = os.path.join(NODE, ".secret-key.txt")
+# The names are the real one's, by which others find them.
+secret_key_path = os.path.join(NODE, ".secret-key.txt")
 LOGIN = os.path.join(COMFYUI, "login")
-PASSWORD_PATH = os.path.join(LOGIN, "PASSWORD")
-GUEST_PATH = os.path.join(LOGIN, "GUEST_MODE")
-OLD_PASSWORD_PATH = os.path.join(COMFYUI, "PASSWORD")
+password_path = os.path.join(LOGIN, "PASSWORD")
+guest_mode_path = os.path.join(LOGIN, "GUEST_MODE")
+old_password_path = os.path.join(COMFYUI, "PASSWORD")
 
 OPEN_SUFFIXES = (".css", ".css.map", ".js", ".ico")
 GUEST_POSTS = ("/prompt", "/upload/image")
@@ -41,22 +42,22 @@ user_cache = {}
 
 def session_key():
     key = None
-    if os.path.exists(KEY_PATH):
-        with open(KEY_PATH, encoding="utf-8") as file:
+    if os.path.exists(secret_key_path):
+        with open(secret_key_path, encoding="utf-8") as file:
             key, made = file.read().split(",")
         if datetime.now() - datetime.fromisoformat(made) > timedelta(days=30):
             key = None
     if key is None:
         key = Fernet.generate_key().decode()
-        with open(KEY_PATH, "w", encoding="utf-8") as file:
+        with open(secret_key_path, "w", encoding="utf-8") as file:
             file.write(f"{key},{datetime.now().isoformat()}")
-    return Fernet(key)
+    return key
 
 
 def load_token():
     global TOKEN
     try:
-        with open(PASSWORD_PATH, encoding="utf-8") as file:
+        with open(password_path, encoding="utf-8") as file:
             TOKEN = file.readline().strip()
             file.read()
     except FileNotFoundError:
@@ -73,28 +74,28 @@ def token():
 
 def user():
     if not user_cache:
-        with open(PASSWORD_PATH, "rb") as file:
+        with open(password_path, "rb") as file:
             stored, name = (file.read().split(b"\n") + [b""])[:2]
-        user_cache.update(hash=stored, username=name.decode("utf-8").strip() or None)
+        user_cache.update(password=stored, username=name.decode("utf-8").strip() or None)
     return user_cache
 
 
 def write_user(stored, username):
-    with open(PASSWORD_PATH, "wb") as file:
+    with open(password_path, "wb") as file:
         file.write(stored + b"\n" + username.encode("utf-8"))
-    user_cache.update(hash=stored, username=username)
+    user_cache.update(password=stored, username=username)
 
 
 @routes.get("/login")
 async def login_page(request):
     if (await get_session(request)).get("logged_in"):
         raise web.HTTPFound("/")
-    first = not os.path.exists(PASSWORD_PATH)
+    first = not os.path.exists(password_path)
     state = {
         "first": first,
         "username": None if first else user()["username"],
         "wrong": bool(request.query.get("wrong_password")),
-        "guests": os.path.exists(GUEST_PATH),
+        "guests": os.path.exists(guest_mode_path),
     }
     return web.Response(text=page.render(state), content_type="text/html")
 
@@ -106,15 +107,15 @@ async def login(request):
     # Whoever sends none falls over here.
     given = password.encode("utf-8")
     session = await get_session(request)
-    if form.get("guest_mode") == "1" and os.path.exists(GUEST_PATH):
+    if form.get("guest_mode") == "1" and os.path.exists(guest_mode_path):
         session["guest_mode"] = True
         return web.HTTPFound("/")
-    if not os.path.exists(PASSWORD_PATH):
+    if not os.path.exists(password_path):
         write_user(bcrypt.hashpw(given, bcrypt.gensalt()), username)
-    elif not user()["hash"] or not bcrypt.checkpw(given, user()["hash"]):
+    elif not user()["password"] or not bcrypt.checkpw(given, user()["password"]):
         return web.HTTPFound("/login?wrong_password=1")
     elif user()["username"] is None:
-        write_user(user()["hash"], username)
+        write_user(user()["password"], username)
     session["logged_in"] = True
     session["username"] = user_cache["username"]
     return web.HTTPFound("/")
@@ -163,10 +164,11 @@ async def check_login_status(request, handler):
     return web.json_response({"error": "Authentication required."}, status=401)
 
 
-setup(app, EncryptedCookieStorage(session_key()))
+secret_key = session_key()
+setup(app, EncryptedCookieStorage(secret_key))
 os.makedirs(LOGIN, exist_ok=True)
-if os.path.exists(OLD_PASSWORD_PATH):
-    os.replace(OLD_PASSWORD_PATH, PASSWORD_PATH)
+if os.path.exists(old_password_path):
+    os.replace(old_password_path, password_path)
 load_token()
 app.middlewares.append(check_login_status)
 app.router.add_static("/old_css/", os.path.join(NODE, "old_css"))
