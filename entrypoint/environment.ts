@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { parseSpan } from '../src/model/duration.ts';
 import { readSecretText } from '../src/store/secret-file.ts';
@@ -70,6 +71,22 @@ export function oneOf<const W extends string>(
   const found = words.find((word) => word === value);
   if (found !== undefined) return found;
   throw wrong(name, `is none of ${words.join(', ')}`, `set ${name} to one of these, or leave it unset`);
+}
+
+/**
+ * A path that must be there where it is named; `off`: none. The image's own may be absent: this runs in other images,
+ * too.
+ */
+export function existing(env: NodeJS.ProcessEnv, name: string, otherwise: string): string | undefined {
+  const given = text(env, name);
+  if (given === 'off') return undefined;
+  if (given === undefined) return existsSync(otherwise) ? otherwise : undefined;
+  if (isAbsolute(given) && existsSync(given)) return given;
+  throw wrong(
+    name,
+    `names ${given}, which ${isAbsolute(given) ? 'is not there' : 'is no absolute path'}`,
+    `correct ${name}, set it to off, or leave it unset for ${otherwise}`,
+  );
 }
 
 /**

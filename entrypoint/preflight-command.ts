@@ -1,5 +1,7 @@
 import { decideCredential } from './credential.ts';
 import { asRefusal, Refusal } from './exit.ts';
+import { guardCheck } from './guard/check.ts';
+import { readGuardCopy } from './guard/settings.ts';
 import { lookForLoginNode } from './login-node/look.ts';
 import { readLoginNodeSettings } from './login-node/settings.ts';
 import { loginFiles, readDeployed } from './password-file.ts';
@@ -49,13 +51,8 @@ export async function preflight(
 function loginChecks(plan: Plan, ports: PreflightPorts): PreflightCheck[] {
   const { settings, args, python } = plan;
   const { env, self, log } = ports;
-  const owner = settings.user ?? self;
-  const node = lookForLoginNode(settings.comfyuiDir, args, {
-    ...readLoginNodeSettings(env),
-    owner,
-    env: python.env,
-    log,
-  });
+  const about = { owner: settings.user ?? self, env: python.env };
+  const node = lookForLoginNode(settings.comfyuiDir, args, { ...readLoginNodeSettings(env), ...about, log });
   node.catch(() => undefined);
   const restored = 'the next start restores the login node from the image’s copy';
   return [
@@ -64,6 +61,7 @@ function loginChecks(plan: Plan, ports: PreflightPorts): PreflightCheck[] {
       return decideCredential(settings.credential, deployed).origin;
     }),
     asCheck('login-node', async () => (await node) ?? restored),
+    guardCheck(settings.comfyuiDir, args, { copy: readGuardCopy(env), ...about }),
     asCheck('login-packages', async () => {
       const nodeFolder = await node;
       if (nodeFolder === undefined) return restored;

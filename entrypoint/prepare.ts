@@ -2,12 +2,15 @@ import type { Credential } from '../src/model/credential.ts';
 import type { Owner } from '../src/model/layout.ts';
 import { fingerprint } from '../src/model/secret.ts';
 import { type BootCredential, decideCredential } from './credential.ts';
+import { ensureGuard } from './guard/ensure.ts';
+import { readGuardCopy, unreadWithoutGuard } from './guard/settings.ts';
 import type { Log } from './log.ts';
 import { ensureLoginNode } from './login-node/ensure.ts';
 import { readLoginNodeSettings } from './login-node/settings.ts';
 import { loginFiles, provisionPassword, readDeployed } from './password-file.ts';
 import type { Plan } from './plan.ts';
 import type { Ports } from './ports.ts';
+import type { PreflightResult } from './preflight/check.ts';
 import { BOOT_CHECKS } from './preflight/checks.ts';
 import { tellPreflight } from './preflight/report.ts';
 import { firstRefusal, runChecks } from './preflight/run-checks.ts';
@@ -20,7 +23,7 @@ import {
   provisionSessionKey,
   sessionKeyPath,
 } from './session-key.ts';
-import type { Settings } from './settings.ts';
+import { MEANT_OPEN, type Settings } from './settings.ts';
 import { readTorch, type Torch, withoutStore } from './torch.ts';
 import { provideTorch } from './torch-cache/index.ts';
 
@@ -55,20 +58,27 @@ export async function prepare(plan: Plan, ports: Ports, again: boolean): Promise
   const boot = isOpen ? undefined : resolveCredential(plan, ports);
 
   health.enter('PREFLIGHT');
-  const { facts, keyPath } = await looking;
+  const { facts, keyPath, guard } = await looking;
   const world = worldOf(plan, { facts, torch }, ports);
   const results = await runChecks(BOOT_CHECKS, world);
   const refusal = firstRefusal(results);
   if (refusal !== undefined) throw refusal;
-  if (!again) tellPreflight(ports.log, results);
+  if (!again) tell(ports, results, guard);
 
   health.enter('CACHE');
   const { env } = await provideTorch({ ...ports, ...torch, context: plan.python, facts, owner: world.owner });
-  if (boot === undefined || keyPath === undefined) return { env, guard: false };
+  if (boot === undefined || keyPath === undefined) return { env: { ...env, ...MEANT_OPEN }, guard };
 
   health.enter('PROVISION');
   await provision(plan, { boot, keyPath, owner: world.owner }, ports.log);
-  return { credential: boot.credential, env, guard: false };
+  return { credential: boot.credential, env, guard };
+}
+
+/** What does not prevent the start. */
+function tell({ log, env }: Ports, results: readonly PreflightResult[], guard: boolean): void {
+  tellPreflight(log, results);
+  if (guard) return;
+  for (const notice of unreadWithoutGuard(env)) log.warning('setting-unread', notice);
 }
 
 function resolveCredential({ settings }: Plan, { redactor }: Ports): BootCredential {
@@ -83,22 +93,23 @@ function resolveCredential({ settings }: Plan, { redactor }: Ports): BootCredent
 interface Seen {
   facts: PythonFacts;
   keyPath?: string;
+  guard: boolean;
 }
 
 async function lookAt(plan: Plan, torch: Torch, ports: Ports, isOpen: boolean): Promise<Seen> {
   const { settings, args, python } = plan;
   const distributions = torch.distributions;
   const bare = withoutStore(python);
-  if (isOpen) return { facts: await askPython(bare, { distributions }) };
-  const nodeFolder = await ensureLoginNode(settings.comfyuiDir, args, {
-    ...readLoginNodeSettings(ports.env),
-    owner: ownerOf(settings, ports.self),
-    env: python.env,
-    log: ports.log,
-  });
+  // A guard that stands there does nothing: the child is told what is meant.
+  if (isOpen) return { facts: await askPython(bare, { distributions }), guard: false };
+  const about = { owner: ownerOf(settings, ports.self), env: python.env, log: ports.log };
+  const node = readLoginNodeSettings(ports.env);
+  const copy = readGuardCopy(ports.env);
+  const nodeFolder = await ensureLoginNode(settings.comfyuiDir, args, { ...node, ...about });
+  const guard = await ensureGuard(settings.comfyuiDir, args, { copy, ...about });
   const keyPath = sessionKeyPath(nodeFolder);
   checkSessionKey(keyPath);
-  return { keyPath, facts: await askPython(bare, { nodeFolder, distributions }) };
+  return { keyPath, guard, facts: await askPython(bare, { nodeFolder, distributions }) };
 }
 
 interface Provision {

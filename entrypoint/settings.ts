@@ -6,6 +6,7 @@ import { Secret } from '../src/model/secret.ts';
 import type { Redactor } from '../src/platform/redact.ts';
 import { duration, flag, oneOf, text, textOrFile, wholeNumber } from './environment.ts';
 import { Refusal } from './exit.ts';
+import { checkGuardVariables } from './guard/settings.ts';
 import type { RestartPolicy } from './restarts.ts';
 import { shellWords } from './shell-words.ts';
 
@@ -54,19 +55,25 @@ const KEYS = ['COMFYUI_AUTH_SECRET_KEY', 'SECRET_KEY'] as const;
 const NAMES = { password: 'COMFYUI_PASSWORD', bearer: 'COMFYUI_BEARER_TOKEN' } as const;
 const SCRUBBED = [...PARTS, ...KEYS, ...Object.keys(ALIASES)].flatMap((name) => [name, `${name}_FILE`]);
 
-/** Secrets of others that ComfyUI needs: they stay in its environment, and are kept out of the log. */
-const FOREIGN_SECRETS = ['HF_TOKEN', 'CIVITAI_TOKEN', 'QWEN_API_TOKEN'];
+/** Secrets that ComfyUI and its nodes need: they stay in its environment, and are kept out of the log. */
+const CHILDS_SECRETS = ['HF_TOKEN', 'CIVITAI_TOKEN', 'QWEN_API_TOKEN', 'METRICS_TOKEN'];
 
 const OPEN_WORD = 'yes-i-know';
+/** In ComfyUI's environment this keeps the guard from doing anything: nobody but us says so. */
+const OPEN_SIGN = 'COMFYUI_AUTH_OPEN';
+
+/** What tells the guard that an open server is meant. */
+export const MEANT_OPEN: Readonly<Record<string, string>> = { [OPEN_SIGN]: OPEN_WORD };
 
 /** The environment for ComfyUI: any custom node is code, so the credential and the keys are not in it. */
 export function scrubbed(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !SCRUBBED.includes(name)));
+  const left = [...SCRUBBED, OPEN_SIGN];
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !left.includes(name)));
 }
 
 /** Every secret that stands in the environment itself: none of them may reach the log. */
 export function secretsIn(env: NodeJS.ProcessEnv): Secret[] {
-  const names = [...SCRUBBED, ...FOREIGN_SECRETS].filter(
+  const names = [...SCRUBBED, ...CHILDS_SECRETS].filter(
     (name) => !name.endsWith('_FILE') && name !== 'COMFYUI_USERNAME',
   );
   return names.flatMap((name) => (text(env, name) === undefined ? [] : [new Secret(env[name] ?? '')]));
@@ -94,6 +101,7 @@ export function readSettings({ env, self, redactor }: SettingsPorts): Settings {
   oneOf(env, 'LOG_FORMAT', ['text', 'json']);
   const credential = readCredential(env);
   redactor.add(...secretsOf(credential));
+  redactor.add(...checkGuardVariables(env));
   return {
     comfyuiDir,
     ...(python !== undefined && { python }),
@@ -216,9 +224,6 @@ function readRestarts(env: NodeJS.ProcessEnv): RestartPolicy {
 const words = (env: NodeJS.ProcessEnv, name: string, otherwise: string) =>
   text(env, name)?.trim() ?? otherwise;
 
-/** Of the old deployment: what bears these names limits logins and sessions, which nothing does here. */
-const WITHOUT_EFFECT = ['MAX_LOGIN_ATTEMPTS', 'SESSION_EXPIRE_HOURS'];
-
 /** What an operator may believe to have set. A request that would lessen the protection is refused instead. */
 function notices(env: NodeJS.ProcessEnv): string[] {
   const found: string[] = [];
@@ -226,11 +231,6 @@ function notices(env: NodeJS.ProcessEnv): string[] {
     found.push(
       'CORS_ENABLED has no effect: name the one origin that may call ComfyUI in COMFYUI_CORS_ORIGIN',
     );
-  }
-  for (const name of WITHOUT_EFFECT) {
-    if (text(env, name) !== undefined) {
-      found.push(`${name} is not read: ComfyUI-Login limits neither logins nor sessions`);
-    }
   }
   for (const [alias, part] of Object.entries(ALIASES)) {
     const name = NAMES[part];

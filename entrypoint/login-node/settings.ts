@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
-import { text } from '../environment.ts';
+import { existing, text } from '../environment.ts';
 import { Refusal } from '../exit.ts';
 import type { Allowed } from './pin.ts';
 
@@ -25,19 +23,6 @@ export function readLoginNodeSettings(env: NodeJS.ProcessEnv): LoginNodeSettings
     ...(pin !== undefined && { pin }),
     allow: readAllow(env),
   };
-}
-
-/** A path that is named must be there; the image's own may be absent: this runs in other images, too. */
-function existing(env: NodeJS.ProcessEnv, name: string, otherwise: string): string | undefined {
-  const given = text(env, name);
-  if (given === 'off') return undefined;
-  if (given === undefined) return existsSync(otherwise) ? otherwise : undefined;
-  if (isAbsolute(given) && existsSync(given)) return given;
-  throw new Refusal({
-    code: 'setting-invalid',
-    message: `${name} names ${given}, which ${isAbsolute(given) ? 'is not there' : 'is no absolute path'}`,
-    remedy: `correct ${name}, set it to off, or leave it unset for ${otherwise}`,
-  });
 }
 
 function readAllow(env: NodeJS.ProcessEnv): Allowed {

@@ -12,7 +12,7 @@ import { refusalFindings } from './env-key.ts';
 import { type EnvValue, type EnvView, envValue, keyFindings, rejections, viewEnv } from './env-values.ts';
 
 /** Variables that operators set and that nothing reads, in no container of ours either (domain.md §2). */
-const UNREAD = ['MAX_LOGIN_ATTEMPTS', 'SESSION_EXPIRE_HOURS', 'CORS_ENABLED'];
+const UNREAD = ['CORS_ENABLED'];
 
 const FALSE = /^(?:false|0|no|off)$/i;
 

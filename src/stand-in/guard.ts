@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import bcrypt from 'bcryptjs';
 import type { LoadedLogin } from './custom-node.ts';
 import { type Exchange, json, type Reply } from './exchange.ts';
 import type { Flags } from './flags.ts';
@@ -12,7 +13,7 @@ import { GUARD_NODE } from './tree.ts';
 const VERSION = '0.1.0';
 
 /** PASSWORD as the guard takes it: the hash, one line feed, a user name, and nothing around them. */
-const CANONICAL = /^(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})\n(?![^\n]*\r)(?=\S)[^\n]*\S\n?$/;
+const CANONICAL = /^(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})\n(?=\S)([^\0-\x1f\x7f]*\S)\n?$/;
 
 const HASH_LIKE = /^\$2[abxy]\$/;
 
@@ -30,8 +31,26 @@ export class GuardRefusal extends Error {
 
 const fingerprint = (bearer: string) => createHash('sha256').update(bearer).digest('hex').slice(0, 8);
 
-/** The bearer that PASSWORD holds, where it holds one as it should be. */
-const heldBy = (store: PasswordStore) => CANONICAL.exec(store.content() ?? '')?.[1];
+interface Held {
+  bearer: string;
+  username: string;
+}
+
+/** What PASSWORD holds, where it is as it should be. */
+function heldBy(store: PasswordStore): Held | undefined {
+  const [, bearer, username] = CANONICAL.exec(store.content() ?? '') ?? [];
+  return bearer === undefined || username === undefined ? undefined : { bearer, username };
+}
+
+const refusal = () => {
+  const answer = json({ error: 'Authentication required.' }, 401);
+  return { ...answer, headers: { ...answer.headers, 'www-authenticate': 'Bearer realm="ComfyUI"' } };
+};
+
+const wrongMethod = (allow: string): Reply => {
+  const answer = json({ error: 'Method not allowed.' }, 405);
+  return { ...answer, headers: { ...answer.headers, allow } };
+};
 
 /** What the guard stands on. */
 interface GuardParts {
@@ -45,18 +64,23 @@ interface GuardParts {
 /** The guard beside the login node, as far as this project asks for it: health, reload, and two holes that it closes. */
 class Guard {
   readonly #parts: GuardParts;
+  #live: Held;
 
-  constructor(parts: GuardParts) {
+  constructor(parts: GuardParts, live: Held) {
     this.#parts = parts;
+    this.#live = live;
     this.#tell('guard-ready', { version: VERSION, reload: true });
   }
 
   /** Answers what is the guard's to answer; undefined leaves it to the login node. */
   answer(exchange: Exchange): Reply | undefined {
     const { path, method } = exchange;
-    if (path === '/healthz' && (method === 'GET' || method === 'HEAD')) return this.#health(exchange);
-    if (path === '/reload_token' && method === 'POST') return this.#reloadAsked(exchange);
-    return this.#closed === undefined ? undefined : json({ error: 'There is no credential.' }, 503);
+    if (path === '/healthz') {
+      return method === 'GET' || method === 'HEAD' ? this.#health(exchange) : wrongMethod('GET, HEAD');
+    }
+    if (this.#closed !== undefined) return json({ error: 'The server has no credential.' }, 503);
+    if (path !== '/reload_token') return undefined;
+    return method === 'POST' ? this.#reloadAsked(exchange) : wrongMethod('POST');
   }
 
   /** Reads PASSWORD again, and takes what it holds. */
@@ -64,16 +88,17 @@ class Guard {
     const { store, login, keyPath, keepsSessions } = this.#parts;
     const held = heldBy(store);
     if (held === undefined) {
-      const reason = 'password-invalid';
-      this.#tell('reload', { trigger, result: 'refused', reason });
-      return json({ code: reason, error: 'PASSWORD does not hold a hash and a user name.' }, 409);
+      const error = 'PASSWORD does not hold a hash and a user name';
+      this.#tell('reload', { trigger, result: 'refused', reason: error });
+      return json({ code: 'password-invalid', error }, 409);
     }
-    const credential = fingerprint(held);
-    if (held === store.liveToken) {
+    const credential = fingerprint(held.bearer);
+    if (held.bearer === this.#live.bearer && held.username === this.#live.username) {
       this.#tell('reload', { trigger, result: 'unchanged' });
       return json({ reloaded: false, credential });
     }
-    store.swap(held);
+    this.#live = held;
+    store.swap(held.bearer);
     if (!keepsSessions) login.useKey(renewKey(keyPath));
     const done = { credential, sessions: keepsSessions ? 'kept' : 'ended', graceSeconds: 0 };
     this.#tell('reload', { trigger, result: 'reloaded' });
@@ -86,8 +111,7 @@ class Guard {
     const { store } = this.#parts;
     const content = store.content();
     if (content === undefined) return 'password-missing';
-    if (content.trim() === '') return 'password-empty';
-    return store.liveToken === '' ? 'token-empty' : undefined;
+    return content === '' ? 'password-empty' : undefined;
   }
 
   #health(exchange: Exchange): Reply {
@@ -95,7 +119,7 @@ class Guard {
     const status = reason === undefined ? 'ok' : 'closed';
     const more = this.#knows(exchange) && {
       guard: { version: VERSION, reload: true },
-      credential: fingerprint(this.#parts.store.liveToken),
+      credential: fingerprint(this.#live.bearer),
       ...(reason !== undefined && { reason }),
     };
     return json({ status, ...more }, reason === undefined ? 200 : 503);
@@ -103,19 +127,16 @@ class Guard {
 
   #reloadAsked(exchange: Exchange): Reply {
     const given = bearerOf(exchange);
-    const isHeld = given !== undefined && given === heldBy(this.#parts.store);
-    if (isHeld || this.#knows(exchange)) return this.reload('request');
-    const refusal = json({ error: 'Authentication required.' }, 401);
-    return { ...refusal, headers: { ...refusal.headers, 'www-authenticate': 'Bearer realm="ComfyUI"' } };
+    const isHeld = given !== undefined && given === heldBy(this.#parts.store)?.bearer;
+    return isHeld || this.#knows(exchange) ? this.reload('request') : refusal();
   }
 
   /** Whether a request carries a credential that is good now: the bearer, its password, a session. */
   #knows(exchange: Exchange): boolean {
-    const { store, login } = this.#parts;
     const given = bearerOf(exchange);
-    if (given === undefined) return login.isLoggedIn(exchange);
-    if (store.liveToken !== '' && given === store.liveToken) return true;
-    return store.exists && !HASH_LIKE.test(given) && store.verify(given);
+    if (given === undefined) return this.#parts.login.isLoggedIn(exchange);
+    if (given === this.#live.bearer) return true;
+    return !HASH_LIKE.test(given) && bcrypt.compareSync(given, this.#live.bearer);
   }
 
   #tell(event: string, more: Record<string, unknown>): void {
@@ -128,7 +149,7 @@ const bearerOf = (exchange: Exchange) => /^Bearer\s+(\S+)$/.exec(exchange.header
 
 /**
  * Loads the guard where its folder is among the custom nodes. Throws a `GuardRefusal` where the login is not as it
- * should be: ComfyUI ends then before it listens.
+ * should be: ComfyUI ends then before it listens. Where an open server is meant it does nothing.
  */
 export function loadGuard(
   base: string,
@@ -136,17 +157,19 @@ export function loadGuard(
   { guards, login, store, keyPath }: LoadedLogin,
   onEvent: (line: string) => void = () => undefined,
 ): Guard | undefined {
+  if (process.env.COMFYUI_AUTH_OPEN === 'yes-i-know') return undefined;
   const isLoaded = flags.onlyNodes?.includes(basename(GUARD_NODE)) ?? true;
   if (!isLoaded || !existsSync(join(base, GUARD_NODE))) return undefined;
   if (!guards || login === undefined || store === undefined || keyPath === undefined) {
     throw new GuardRefusal('ComfyUI-Login was not loaded', 'see why its import failed, above');
   }
-  if (heldBy(store) === undefined) {
+  const live = heldBy(store);
+  if (live === undefined) {
     throw new GuardRefusal(
       'login/PASSWORD does not hold a hash and a user name',
       'write it, and start again',
     );
   }
   const keepsSessions = YES.test(process.env.KEEP_SESSIONS ?? '');
-  return new Guard({ store, login, keyPath, keepsSessions, onEvent });
+  return new Guard({ store, login, keyPath, keepsSessions, onEvent }, live);
 }

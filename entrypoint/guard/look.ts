@@ -1,0 +1,88 @@
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Owner } from '../../src/model/layout.ts';
+import type { ComfyUiArgs } from '../comfyui-args.ts';
+import { asUser } from '../custom-nodes/as-user.ts';
+import { customNodeFolders, type NodeFolders } from '../custom-nodes/folders.ts';
+import { differenceFrom, type Part, partsOf } from '../custom-nodes/parts.ts';
+import { checkCanHold } from '../custom-nodes/refusals.ts';
+import { Refusal } from '../exit.ts';
+import { GUARD_NAME, loadedGuards, MARK } from './survey.ts';
+
+/** No part of the guard: what Python leaves beside it. */
+const LEFT_OUT = /^(?:__pycache__|.*\.pyc)$/;
+
+export interface GuardOptions {
+  /** The pristine guard; undefined: none is put there. */
+  copy: string | undefined;
+  /** Who ComfyUI runs as: the guard is theirs, and has to be readable by them. */
+  owner: Owner;
+  /** ComfyUI's environment: paths in extra_model_paths files may name its variables. */
+  env: NodeJS.ProcessEnv;
+}
+
+/** What ComfyUI would load as its guard. */
+export interface GuardSearch {
+  folders: NodeFolders['folders'];
+  /** Where the guard belongs. */
+  place: string;
+  /** What ComfyUI loads as it is now, there and elsewhere. */
+  loaded: readonly string[];
+  /**
+   * `off`: there is no copy to put there. `left-out`: `--disable-all-custom-nodes` without its name. Else the guard
+   * that has to stand there.
+   */
+  wanted: 'off' | 'left-out' | WantedGuard;
+}
+
+export interface WantedGuard {
+  parts: readonly Part[];
+  /** Why what stands there is not that guard, in a few words; undefined where it is. */
+  fault(): string | undefined;
+}
+
+/** Looks where the guard belongs, and changes nothing. Throws a `Refusal` where it could not be put there. */
+export async function searchGuard(
+  comfyuiDir: string,
+  args: ComfyUiArgs,
+  options: GuardOptions,
+): Promise<GuardSearch> {
+  const { folders } = await customNodeFolders(comfyuiDir, args, options);
+  const place = join(folders[0], GUARD_NAME);
+  const found = { folders, place, loaded: loadedGuards(folders, args.onlyNodes) };
+  if (options.copy === undefined) return { ...found, wanted: 'off' };
+  if (!(args.onlyNodes?.includes(GUARD_NAME) ?? true)) return { ...found, wanted: 'left-out' };
+  checkCanHold(folders[0]);
+  const parts = readCopy(options.copy);
+  return { ...found, wanted: { parts, fault: () => faultOf(parts, place, options.owner) } };
+}
+
+function readCopy(copy: string): Part[] {
+  const parts = partsOf(copy, LEFT_OUT);
+  const init = parts.find(({ path }) => path === '__init__.py');
+  if (init?.bytes?.includes(MARK)) return parts;
+  throw new Refusal({
+    code: 'setting-invalid',
+    message: `GUARD_COPY: ${copy} is no folder with the guard (an __init__.py with the words ${MARK})`,
+    remedy: 'name the folder of a whole guard in GUARD_COPY, set it to off, or build the image again',
+  });
+}
+
+/** As ComfyUI's user: what that user cannot read ComfyUI would not load. */
+function faultOf(parts: readonly Part[], place: string, owner: Owner): string | undefined {
+  return asUser(owner, place, () =>
+    isAbsent(place) ? `${place} is not there` : differenceFrom(parts, place, LEFT_OUT),
+  );
+}
+
+function isAbsent(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether what stands at a path is that guard, to whoever we are at the moment. */
+export const isWhole = (parts: readonly Part[], path: string): boolean =>
+  differenceFrom(parts, path, LEFT_OUT) === undefined;
