@@ -20,7 +20,7 @@ async def upload(request):
     async for chunk in request.content.iter_any():
         begun[request.match_info["name"]].set()
         digest.update(chunk)
-    return web.json_response({"digest": digest.hexdigest()})
+    return web.Response(text=digest.hexdigest())
 
 
 @routes.get("/load/begun/{name}")
