@@ -160,6 +160,8 @@ export interface HealthFile {
   childPid: number | null;
   restarts: number;
   reason: string | null;
+  since: string;
+  guard: string | null;
 }
 
 /** The states that health.json goes through; one that is left at once can be missed. */
