@@ -3,6 +3,7 @@ import {
   appendFileSync,
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -13,7 +14,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Break, BreakIn } from './breakpoints.ts';
 import { AnonymousProber, Deployment, UNPROVEN } from './entrypoint-harness.ts';
@@ -25,6 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => stage.remove());
 
+const IMAGE = resolve(import.meta.dirname, '..', '..', 'image', 'guard');
 const RESTORED = /^guard-restored: /m;
 const ASIDE = /^comfyui-auth-guard\.[0-9a-f]{16}\.disabled$/;
 
@@ -92,6 +94,17 @@ describe('ComfyUI loads the guard of the image, byte for byte', () => {
     expect([code, RESTORED.test(output)]).toEqual([UNPROVEN, true]);
     stage.expectWhole();
     expect(stage.names()).toEqual(['comfyui-auth-guard', expect.stringMatching(ASIDE)]);
+  });
+
+  test('as the image has it: the first start restores nothing, and what it would restore is the same', async () => {
+    cpSync(IMAGE, stage.guard, { recursive: true, filter: (path) => !path.includes('__pycache__') });
+    const image = { GUARD_COPY: IMAGE };
+    expect(RESTORED.test((await stage.start(image)).output)).toBe(false);
+    const before = stage.paths();
+    rmSync(stage.guard, { recursive: true });
+    expect(RESTORED.test((await stage.start(image)).output)).toBe(true);
+    expect(stage.paths()).toEqual(before);
+    expect(before).toContain('install.py');
   });
 
   test('what Python leaves beside it is no difference', async () => {

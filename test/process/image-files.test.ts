@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { GUARD_NODE } from '../../src/stand-in/tree.ts';
 
 const root = resolve(import.meta.dirname, '..', '..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -71,6 +72,15 @@ test.each(Object.keys(compose.environment).filter((name) => !OTHERS.includes(nam
     expect(entrypoint).toMatch(new RegExp(`\\b${name}\\b`));
   },
 );
+
+test('what the guard reads is handed on, each with what it does', () => {
+  const guards = section(read('docs/guard.md'), 'Settings');
+  const names = [...guards.matchAll(/^\| `([A-Z_]+)`/gm)].map(([, name = '']) => name);
+  expect(names.length).toBeGreaterThan(8);
+  expect(names.filter((name) => !(name in compose.environment))).toEqual([]);
+});
+
+const section = (text: string, title: string) => text.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
 
 test('no default in a compose file is a secret', () => {
   for (const name of Object.keys(compose.environment)) {
@@ -155,6 +165,19 @@ test('the build’s context has what the Dockerfile copies, and nothing of a dep
     ).toBe(true);
   }
   expect(read('.dockerignore')).toMatch(/^\*$/m);
+});
+
+test('the guard is in the image twice: where ComfyUI loads it, and as root’s copy to compare it with', () => {
+  const [, copy = ''] = /^COPY image\/guard (\S+)$/m.exec(instructions.join('\n')) ?? [];
+  expect(entrypoint).toContain(`"${copy}"`);
+  const copied = instructions.findIndex((line) => line.startsWith(`RUN cp -R ${copy} `));
+  const [, , , , to = ''] = instructions[copied]?.split(' ') ?? [];
+  expect(to).toBe(`/build/ComfyUI/${GUARD_NODE}`);
+  // What comes after makes the copy root's, for others to read alone.
+  const owned = instructions.findIndex((line) => /chown -R 0:0 \/opt\/comfyui-auth;/.test(line));
+  expect(copied).toBeLessThan(owned);
+  expect(instructions[owned]).toMatch(/chmod -R u=rwX,go=rX \/opt\/comfyui-auth \/build\/ComfyUI;/);
+  expect(read('.dockerignore')).toMatch(/^\*\*\/__pycache__\n\*\*\/\*\.pyc$/m);
 });
 
 /** The default of a build argument. */
