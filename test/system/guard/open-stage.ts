@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { cheapHash, Deployment, freshPassword } from '../../process/entrypoint-harness.ts';
 import { loginNode } from '../image/context.ts';
@@ -13,11 +13,9 @@ const guard = resolve(import.meta.dirname, '..', '..', '..', 'image', 'guard');
 const UNPRIVILEGED =
   process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : [];
 
-/** How a process ended, what it said, and every call by which it or a child of it made a port of its own. */
+/** How a process ended, and every call by which it or a child of it made a port of its own. */
 export interface Ending {
   code: number | null;
-  stdout: string;
-  stderr: string;
   bound: string[];
 }
 
@@ -84,6 +82,8 @@ export class OpenStage {
   }
 
   remove(): void {
+    // What a test has closed, so that whoever is not root can remove it as well.
+    if (existsSync(this.deployment.node)) chmodSync(this.deployment.node, 0o755);
     this.deployment.remove();
   }
 }
@@ -93,8 +93,8 @@ export class Watched {
   readonly #process: ChildProcess;
   readonly #trace: string;
   readonly #closed: Promise<number | null>;
-  #stdout = '';
-  #stderr = '';
+  stdout = '';
+  stderr = '';
 
   constructor(words: string[], env: Record<string, string>, trace: string) {
     const strace = ['-f', '-qq', '-e', 'trace=bind,listen', '-e', 'signal=none', '-o', trace];
@@ -107,21 +107,21 @@ export class Watched {
     this.#trace = trace;
     this.#closed = once(this.#process, 'close').then(([code]) => code as number | null);
     this.#process.stdout?.on('data', (chunk: Buffer) => {
-      this.#stdout += chunk.toString('utf8');
+      this.stdout += chunk.toString('utf8');
     });
     this.#process.stderr?.on('data', (chunk: Buffer) => {
-      this.#stderr += chunk.toString('utf8');
+      this.stderr += chunk.toString('utf8');
     });
   }
 
-  /** Resolves once the server says that it listens; gives false where it ends before. */
-  listens(): Promise<boolean> {
+  /** Resolves once the server says that it listens, or has ended. */
+  settled(): Promise<void> {
     return new Promise((done) => {
       const look = () => {
-        if (this.#stderr.includes('To see the GUI go to: ')) done(true);
+        if (this.stderr.includes('To see the GUI go to: ')) done();
       };
       this.#process.stderr?.on('data', look);
-      void this.#closed.then(() => done(false));
+      void this.#closed.then(() => done());
       look();
     });
   }
@@ -136,7 +136,7 @@ export class Watched {
     const code = await this.#closed;
     const trace = existsSync(this.#trace) ? readFileSync(this.#trace, 'utf8') : '';
     const bound = trace.split('\n').filter((line) => / bind\(.*AF_INET| listen\(/.test(line));
-    return { code, stdout: this.#stdout, stderr: this.#stderr, bound };
+    return { code, bound };
   }
 }
 

@@ -1,0 +1,57 @@
+"""Loads the guard as a package of that name, without a ComfyUI around it."""
+
+import importlib.util
+import random
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+GUARD = Path(__file__).resolve().parents[2] / "image" / "guard"
+
+
+def load():
+    # Where there is no server the guard is not put into anything.
+    server = types.ModuleType("server")
+    server.PromptServer = type("PromptServer", (), {})
+    sys.modules["server"] = server
+    spec = importlib.util.spec_from_file_location("guard", GUARD / "__init__.py", submodule_search_locations=[str(GUARD)])
+    sys.modules["guard"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["guard"])
+
+
+sys.dont_write_bytecode = True
+load()
+
+
+class Clock:
+    """A time that passes only when it is told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+    def passes(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def chance():
+    """The same at every run, so that it is green or red for a reason."""
+    return random.Random(20_251_121)
+
+
+@pytest.fixture
+def token(chance):
+    """A bearer by its shape; no password belongs to it."""
+    alphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    # bcrypt takes four characters alone as the last of the salt.
+    return "$2b$10$" + "".join([*chance.choices(alphabet, k=21), "e", *chance.choices(alphabet, k=31)])

@@ -1,0 +1,100 @@
+"""Passwords are asked of bcrypt once, and remembered without being kept."""
+
+import asyncio
+
+import bcrypt
+import pytest
+from guard.passwords import Passwords, may_be_password
+
+PASSWORD = b"correct horse"
+
+
+@pytest.fixture(scope="module")
+def fitting():
+    return bcrypt.hashpw(PASSWORD, bcrypt.gensalt(4)).decode()
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What bcrypt was asked."""
+    calls, real = [], bcrypt.checkpw
+
+    def checkpw(password, stored):
+        calls.append(password)
+        return real(password, stored)
+
+    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
+    return calls
+
+
+def test_fits_or_not(fitting):
+    async def ask():
+        passwords = Passwords()
+        return [await passwords.fits(password, fitting) for password in (PASSWORD, b"wrong")]
+
+    assert asyncio.run(ask()) == [True, False]
+
+
+def test_computed_once_for_all_who_ask_at_a_time(fitting, asked):
+    async def ask():
+        passwords = Passwords()
+        return await asyncio.gather(*(passwords.fits(PASSWORD, fitting) for _ in range(50)))
+
+    assert asyncio.run(ask()) == [True] * 50
+    assert asked == [PASSWORD]
+
+
+def test_one_who_goes_away_takes_the_answer_from_nobody(fitting):
+    async def ask():
+        passwords = Passwords()
+        first = asyncio.create_task(passwords.fits(PASSWORD, fitting))
+        second = asyncio.create_task(passwords.fits(PASSWORD, fitting))
+        await asyncio.sleep(0)
+        assert passwords.is_checking(PASSWORD, fitting)
+        first.cancel()
+        return await second, passwords.is_checking(PASSWORD, fitting), passwords._running
+
+    assert asyncio.run(ask()) == (True, False, {})
+
+
+def test_what_was_asked_is_not_kept(fitting):
+    async def ask():
+        passwords = Passwords()
+        for number in range(20):
+            await passwords.fits(f"wrong {number}".encode(), fitting)
+        return passwords
+
+    passwords = asyncio.run(ask())
+    assert (passwords._running, passwords._fitting) == ({}, {})
+
+
+def test_remembered_by_a_digest(fitting):
+    passwords = Passwords()
+    assert passwords.recall(PASSWORD) is None
+    passwords.remember(PASSWORD, fitting)
+    assert passwords.recall(PASSWORD) == fitting
+    assert passwords.recall(PASSWORD + b" ") is None
+    assert PASSWORD.decode() not in repr(vars(passwords))
+    assert Passwords()._digest(PASSWORD) not in passwords._fitting
+
+
+def test_forgotten_but_for_what_holds_on(fitting, token):
+    passwords = Passwords()
+    for but in (None, "another"):
+        passwords.remember(PASSWORD, fitting)
+        passwords.forget(but)
+        assert passwords.recall(PASSWORD) is None
+    passwords.remember(PASSWORD, fitting)
+    passwords.remember(b"the one before", token)
+    passwords.forget(token)
+    assert [passwords.recall(PASSWORD), passwords.recall(b"the one before")] == [None, token]
+
+
+@pytest.mark.parametrize("value", [b"x", b"x" * 72, "Zoë".encode(), b"\xff\xfe", b"$2b$10$", b" "])
+def test_may_be_one(value):
+    assert may_be_password(value)
+
+
+@pytest.mark.parametrize("value", [b"", b"x" * 73, b"a\0b", b"\0", b"$2b$10$" + b"a" * 53, b"$2a$04$" + b"." * 53])
+def test_is_none(value):
+    assert not may_be_password(value)
