@@ -39,7 +39,7 @@ class LoginForm:
         password = form.get("password")
         if not isinstance(password, str):
             return self._malformed(request, "The field `password` is missing.", 400)
-        attempt = await self._identify.attempt(request, password.encode("utf-8", "surrogateescape"), "form")
+        attempt = await self._identify.attempt(request, password.encode("utf-8", "surrogatepass"), "form")
         if attempt.fits:
             return await self._log_in(request)
         return attempt.wait or answers.redirect("/login?wrong_password=1")

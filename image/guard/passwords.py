@@ -53,7 +53,11 @@ class Passwords:
 
     async def _check(self, password: bytes, token: str) -> bool:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, bcrypt.checkpw, password, token.encode())
+        try:
+            return await loop.run_in_executor(self._pool, bcrypt.checkpw, password, token.encode())
+        except ValueError:
+            # A hash of the right shape whose salt no bcrypt has made: no password fits it.
+            return False
 
     def _digest(self, password: bytes) -> bytes:
         return hmac.digest(self._key, password, "sha256")
