@@ -45,14 +45,14 @@ class Guard:
         return comfyui_auth_guard
 
     def closed(self) -> str | None:
-        """Why nobody may come in now: with PASSWORD gone or empty the login node opens to anyone."""
+        """By a code, why nobody may come in now: with PASSWORD gone or empty the login node opens to anyone."""
         try:
             found = os.stat(self._path)
         except OSError:
-            return "PASSWORD is gone"
+            return "password-missing"
         if found.st_size == 0 or not stat.S_ISREG(found.st_mode):
-            return "PASSWORD is empty, or no file"
-        return None if self._node.token else "the login node has no token"
+            return "password-empty"
+        return None if self._node.token else "token-empty"
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         path = request.path
