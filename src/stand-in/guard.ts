@@ -13,7 +13,7 @@ import { GUARD_NODE } from './tree.ts';
 const VERSION = '0.1.0';
 
 /** PASSWORD as the guard takes it: the hash, one line feed, a user name, and nothing around them. */
-const CANONICAL = /^(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})\n(?=\S)([^\0-\x1f\x7f]*\S)\n?$/;
+const CANONICAL = /^(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})\n(?=\S)(\P{Cc}*\S)\n?$/u;
 
 const HASH_LIKE = /^\$2[abxy]\$/;
 

@@ -35,10 +35,10 @@ export class PasswordStore {
     return existsSync(this.#path);
   }
 
-  /** The bytes of the file as they are now; undefined where it cannot be read. */
+  /** What the file holds now; undefined where it cannot be read. */
   content(): string | undefined {
     try {
-      return readFileSync(this.#path, 'latin1');
+      return readFileSync(this.#path, 'utf8');
     } catch {
       return undefined;
     }
@@ -52,11 +52,6 @@ export class PasswordStore {
 
   get guestMode(): boolean {
     return existsSync(this.#guestPath);
-  }
-
-  /** The bearer that was read last, whatever the file holds now. */
-  get liveToken(): string {
-    return this.#token;
   }
 
   /** The bearer; empty where PASSWORD is missing or its first line is. */
