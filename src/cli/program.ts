@@ -119,7 +119,10 @@ export function program(run: Runner): Command {
       .option('--dry-run', 'print the plan; write nothing, restart nothing')
       .option('--variable <name>', 'reconcile this environment variable into the .env (repeatable)', repeated)
       .addOption(
-        new Option('--restart <how>', 'what makes a service read its files again; auto: by what changed')
+        new Option(
+          '--restart <how>',
+          'what makes a service read its files again; auto: by what changed; reload: its live server, by the guard',
+        )
           .choices(RESTART_CHOICES)
           .default('auto'),
       )

@@ -1,14 +1,14 @@
-import { statSync } from 'node:fs';
 import type { Credential } from '../model/credential.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import type { RestartChoice, ServiceLayout } from '../model/layout.ts';
-import { restartActionFor } from '../service/action.ts';
 import { type Container, identityOf } from '../service/container.ts';
-import type { RestartAction, ServiceDriver } from '../service/driver.ts';
+import type { ServiceDriver } from '../service/driver.ts';
 import type { Draft, DraftedService, Drafter } from './draft.ts';
 import { addressOf, type GateRequest, provable } from './question.ts';
 import { deployedCredential } from './recovery.ts';
+import { askForGuard } from './reload.ts';
 import { RESTART_GRACE_MS, Turns } from './renew.ts';
+import { planRestart } from './restart-choice.ts';
 import type { RolloutJob } from './rollout.ts';
 import { driverOf } from './service-driver.ts';
 import type { World } from './world.ts';
@@ -18,47 +18,9 @@ interface Request extends GateRequest {
   variables: readonly string[];
 }
 
-const mtimeOf = (path: string): Date | undefined => statSync(path, { throwIfNoEntry: false })?.mtime;
-
-/** Env files that Compose or docker reads: a process knows them only from its container's making. */
-function envFilesOf(service: ServiceLayout): string[] {
-  const own = service.env === undefined ? [] : [service.env];
-  const keys = service.locations.filter((one) => one.kind === 'env-key');
-  return [...own, ...keys]
-    .filter(({ readers }) => readers.some(({ name }) => name.startsWith('compose') || name === 'docker-run'))
-    .map((one) => one.path);
-}
-
-/** How a service is made to read the files of it that change. Throws a Failure (exit 2) where the layout names no way. */
-function actionFor(
-  service: ServiceLayout,
-  changed: readonly string[],
-  containers: readonly Container[],
-  choice: RestartChoice,
-): RestartAction {
-  const { restart } = service;
-  if (choice === 'none' || changed.length === 0) return 'none';
-  if (restart.driver === 'none') return 'none';
-  if (choice !== 'auto') return choice;
-  if (restart.driver === 'command') return 'restart';
-  return restartActionFor({
-    changed,
-    envFiles: envFilesOf(service),
-    composeFile: restart.file,
-    containers,
-    mtimeOf,
-  });
-}
-
-/** What mends a process that is older than its files. */
-function whenStale(driver: ServiceDriver, choice: RestartChoice): RestartAction {
-  if (driver.name === 'none' || choice === 'none') return 'none';
-  return driver.name === 'command' || choice === 'restart' ? 'restart' : 'recreate';
-}
-
 /** Throws a Failure (exit 2) where a restart is asked for by name and the layout says of none how. */
 function requireDriver(service: ServiceLayout, choice: RestartChoice): void {
-  if (service.restart.driver !== 'none' || choice === 'auto' || choice === 'none') return;
+  if (service.restart.driver !== 'none' || (choice !== 'recreate' && choice !== 'restart')) return;
   throw new Failure({
     code: 'restart-unknown',
     exit: Exit.usage,
@@ -78,6 +40,18 @@ async function nextCredential(
   if (bearer === undefined) return undefined;
   const { username, password } = resolution;
   return provable({ username, bearer, ...(password !== undefined && { password }) }, world);
+}
+
+const bearersOf = (credential: Credential | undefined) =>
+  credential === undefined ? [] : [credential.bearer];
+
+/** The credential before the plan: the comparing that it takes is done once, and only where it is needed. */
+function previousOf({ service, observations }: DraftedService, world: World) {
+  let asked: Promise<Credential | undefined> | undefined;
+  return () => {
+    asked ??= deployedCredential(service, observations, world);
+    return asked;
+  };
 }
 
 /** The containers of a service; where that need not be certain, why an engine that cannot be asked shows none. */
@@ -108,11 +82,10 @@ export async function jobsOf(
   const turns = new Turns();
   const jobs: RolloutJob[] = [];
   for (const drafted of draft.services) {
-    const { service, observations } = drafted;
+    const { service } = drafted;
     requireDriver(service, request.restart);
     addressOf(service, request);
-    const planned = draft.plan.services.find((one) => one.name === service.name)?.files ?? [];
-    const changed = planned.filter((one) => one.action !== 'none').map((one) => one.path);
+    const files = draft.plan.services.find((one) => one.name === service.name)?.files ?? [];
     const driver = driverOf(
       service,
       drafter.layout.root,
@@ -121,23 +94,29 @@ export async function jobsOf(
       request.variables,
       request.timeoutMs,
     );
-    const look = strict || changed.length > 0;
+    const look = strict || files.some((one) => one.action !== 'none');
     const { containers, unseen } = look
       ? await containersOf(driver, strict, request.signal)
       : { containers: [] };
     const identity = identityOf(containers);
+    const { restart: choice, signal } = request;
+    const previous = previousOf(drafted, world);
+    const next = await nextCredential(drafted, drafter, world);
+    const bearers = async () => [...bearersOf(await previous()), ...bearersOf(next)];
+    const guard = () => askForGuard({ service, bearers, signal }, request, world);
+    const seen = unseen === undefined;
     jobs.push({
       service,
       driver,
       turns,
-      signal: request.signal,
+      signal,
       unseen,
-      action: actionFor(service, changed, containers, request.restart),
-      whenStale: whenStale(driver, request.restart),
+      ...(await planRestart({ service, files, containers, seen, choice, guard })),
+      bearers,
       wasRunning: driver.name !== 'compose' || identity !== undefined,
       identity,
-      next: await nextCredential(drafted, drafter, world),
-      previous: () => deployedCredential(service, observations, world),
+      next,
+      previous,
     });
   }
   return jobs;

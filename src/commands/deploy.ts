@@ -171,14 +171,11 @@ class Deploy {
     // Whatever cannot be asked or restarted shows before anything is written.
     const jobs = await jobsOf(draft, this.#drafter, this.#request, this.#world, { strict: true });
     for (const job of jobs.filter(({ service }) => this.#ended.has(service.name))) {
-      if (job.action === 'none') job.action = job.whenStale;
+      if (job.action === 'none' || job.action === 'reload') job.action = job.afresh;
       job.wasRunning = true;
     }
     this.#request.signal?.throwIfAborted();
-    const transaction = begin(state, changes, {
-      command: 'deploy',
-      now: this.#world.clock.now(),
-    });
+    const transaction = begin(state, changes, { command: 'deploy', now: this.#world.clock.now() });
     transaction.apply();
     for (const job of jobs) {
       const { wasRunning: running, service } = job;
@@ -215,7 +212,10 @@ class Deploy {
   ): Promise<DeployResult> {
     const changed = transaction.files.length > 0;
     const untouched = [...outcomes.values()].every((one) => one.action === 'none');
-    if (!changed && untouched) return this.#result(draft, unprovenVerdict(outcomes), jobs, outcomes);
+    if (!changed && untouched) {
+      transaction.forget();
+      return this.#result(draft, unprovenVerdict(outcomes), jobs, outcomes);
+    }
     this.#aftermath.opened(outcomes);
     try {
       transaction.restore();

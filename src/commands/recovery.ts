@@ -7,7 +7,7 @@ import { recover } from '../store/recover.ts';
 import type { StateFolder } from '../store/state.ts';
 import { distinctValues, FileSnapshot, type Observation, observe } from './gather.ts';
 import { type GateRequest, provable } from './question.ts';
-import { RESTART_GRACE_MS, standingOf, Turns } from './renew.ts';
+import { type Job, type Outcome, RESTART_GRACE_MS, renew, standingOf, Turns } from './renew.ts';
 import { resolveCredential } from './resolve.ts';
 import { type Restored, rollBack, rollbackExit } from './rollout.ts';
 import { driverOf } from './service-driver.ts';
@@ -53,6 +53,23 @@ export async function deployedCredential(
   return provable({ username, bearer, ...(password !== undefined && { password }) }, world);
 }
 
+/**
+ * How a service stands that nothing restarts. One that refuses may have read what stands no longer: where its guard
+ * runs, it is told to read what stands.
+ */
+async function standsOrReloaded(
+  job: Job,
+  credential: Credential | undefined,
+  gate: GateRequest,
+  world: World,
+): Promise<Outcome> {
+  const brief = { ...gate, timeoutMs: Math.min(gate.timeoutMs, STANDING_MS) };
+  const standing = await standingOf(job, credential, brief, world);
+  if (standing.status !== 'refused' || credential === undefined) return standing;
+  const reloaded = await renew(job, 'reload', credential, brief, world);
+  return reloaded.restartFailed ? standing : reloaded;
+}
+
 /** Starts and proves a service whose files an interrupted command had changed, and that were put back. */
 async function bringBack(
   service: ServiceLayout,
@@ -65,15 +82,16 @@ async function bringBack(
   const driver = driverOf(service, root, world, gate.timeoutMs + RESTART_GRACE_MS, [], gate.timeoutMs);
   const job = { service, driver, turns: new Turns(), signal: gate.signal };
   if (driver.name === 'none') {
-    const brief = { ...gate, timeoutMs: Math.min(gate.timeoutMs, STANDING_MS) };
-    const outcome = await standingOf(job, await previous(), brief, world);
+    const credential = await previous();
+    const bearers = async () => (credential === undefined ? [] : [credential.bearer]);
+    const outcome = await standsOrReloaded({ ...job, bearers }, credential, gate, world);
     if (outcome.status === 'proved') return { outcome, asBefore: true, findings: [] };
     const { findings, ...rest } = unproven(service.name, 'no-driver');
     return { ...rest, outcome, findings: [...outcome.findings, ...findings] };
   }
   // What the interrupted command had done to the container is not known: a new one reads everything anew.
   const action = driver.name === 'compose' ? 'recreate' : 'restart';
-  return rollBack({ ...job, wasRunning, previous, action }, gate, world);
+  return rollBack({ ...job, wasRunning, previous, action, instead: 'none' }, gate, world);
 }
 
 /**

@@ -2,12 +2,14 @@ import type { Credential } from '../model/credential.ts';
 import { Failure } from '../model/failure.ts';
 import { type Finding, finding } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
+import type { Secret } from '../model/secret.ts';
 import type { Check, ProbeReport, ProbeStatus } from '../probe/check.ts';
 import { type Container, identityOf } from '../service/container.ts';
 import { NotBegun, type RestartAction, type ServiceDriver } from '../service/driver.ts';
 import { ContainerWatch } from '../service/watch.ts';
 import { end } from './ending.ts';
 import { addressOf, ask, type GateRequest } from './question.ts';
+import { askWithOlds, oldBearerStands, type Reloadable, reload } from './reload.ts';
 import { driverArgs, serverFinding } from './server-finding.ts';
 import type { World } from './world.ts';
 
@@ -23,15 +25,12 @@ export class Turns {
 }
 
 /** A service that is to read its files again. */
-export interface Job {
-  service: ServiceLayout;
+export interface Job extends Reloadable {
   driver: ServiceDriver;
   /** Shared by all services of a command. */
   turns: Turns;
   /** The process that ran when the command began, where that is known. */
   identity?: string | undefined;
-  /** Ends the whole command. */
-  signal?: AbortSignal | undefined;
   /** Hears that it is about to be made to read its files, and that it was, before it is asked. */
   restarting?(): void;
   restarted?(): void;
@@ -85,13 +84,17 @@ function containerFindings(containers: readonly Container[], service: ServiceLay
   });
 }
 
-/** Asks a service for its proof, and ends it at once where it is open. With `watch` only one process counts. */
+/**
+ * Asks a service for its proof, and ends it at once where it is open. With `watch` only one process counts. `olds` are
+ * bearers that it has to refuse.
+ */
 async function proof(
   job: Job,
   credential: Credential | undefined,
   request: GateRequest,
   world: World,
   watch?: ContainerWatch,
+  olds: readonly Secret[] = [],
 ): Promise<Omit<Outcome, 'action'>> {
   const { service } = job;
   const url = addressOf(service, request);
@@ -105,6 +108,8 @@ async function proof(
     if (!(error instanceof Failure)) throw error;
     return { ...unasked([failureFinding(error, service)]), status: 'unknown' };
   }
+  const old = report.status === 'proved' ? await askWithOlds(job, olds, request, world) : undefined;
+  if (old?.status === 'open') report = old;
   const open = report.status === 'open';
   // Before anything else: every moment more, anyone may come in.
   const stopped = open ? await end(job, request, world) : undefined;
@@ -115,10 +120,11 @@ async function proof(
   );
   const ended = report.status === 'proved' ? [] : containerFindings(watch?.seen ?? [], service);
   const startedAt = watch?.seen[0]?.startedAt?.toISOString();
+  const stands = old === undefined || open ? [] : [failureFinding(oldBearerStands(old, service), service)];
   return {
-    status: report.status,
+    status: stands.length > 0 ? 'unknown' : report.status,
     checks: report.checks,
-    findings: [...ended, ...findings],
+    findings: [...ended, ...findings, ...stands],
     wasOpen: open,
     ...(startedAt !== undefined && { startedAt }),
     ...(report.readyAfterMs !== undefined && { readyAfterMs: report.readyAfterMs }),
@@ -137,7 +143,7 @@ async function isUntouched({ driver, identity, signal }: Job): Promise<boolean> 
   }
 }
 
-const DOING = { recreate: 'recreating it', restart: 'restarting it' } as const;
+const DOING = { recreate: 'recreating it', restart: 'restarting it', reload: 'reloading it' } as const;
 
 /** Makes a service read its files again and asks it for its proof. Rejects where the signal is aborted. */
 export async function renew(
@@ -148,27 +154,32 @@ export async function renew(
   world: World,
 ): Promise<Outcome> {
   const { service, driver } = job;
+  let olds: readonly Secret[] = [];
   if (action !== 'none') {
     try {
-      await job.turns.take(() => {
+      olds = await job.turns.take(async () => {
         request.signal?.throwIfAborted();
         job.restarting?.();
         world.progress(`${service.name}: ${DOING[action]}`);
         // Once begun it is not cut off because another service has failed: nobody could say what it had done.
-        return driver.restart(action, job.signal);
+        if (action === 'reload') return reload(job, credential, request, world);
+        await driver.restart(action, job.signal);
+        return [];
       });
     } catch (error) {
       job.signal?.throwIfAborted();
       if (!(error instanceof Failure)) throw error;
       const findings = [failureFinding(error, service)];
-      const untouched = error instanceof NotBegun || (await isUntouched(job));
+      // A reload leaves the process, whatever it has read.
+      const isSame = async () => action !== 'reload' && (await isUntouched(job));
+      const untouched = error instanceof NotBegun || (await isSame());
       return { ...unasked(findings), action, status: 'down', restartFailed: true, untouched };
     }
     job.restarted?.();
   }
   const look = () => driver.containers(request.signal);
   const watch = driver.name === 'compose' ? new ContainerWatch(look, world.clock) : undefined;
-  return { ...(await proof(job, credential, request, world, watch)), action };
+  return { ...(await proof(job, credential, request, world, watch, olds)), action };
 }
 
 /** Whether a service runs; one whose driver has no containers counts as running. Throws a Failure (exit 3). */

@@ -1,18 +1,15 @@
 import type { Credential } from '../model/credential.ts';
 import { asFailure, Exit, type ExitCode, type Failure, worstExit } from '../model/failure.ts';
 import { type Finding, finding } from '../model/finding.ts';
-import type { RestartAction } from '../service/driver.ts';
+import type { Restart, RestartAction } from '../service/driver.ts';
 import { end } from './ending.ts';
 import type { GateRequest } from './question.ts';
 import { failureFinding, type Job, type Outcome, renew, standingOf, unasked } from './renew.ts';
+import type { RestartPlan } from './restart-choice.ts';
 import type { World } from './world.ts';
 
 /** A service of a deploy. */
-export interface RolloutJob extends Job {
-  /** What makes it read what changed; `none` where it reads nothing of that. */
-  action: RestartAction;
-  /** What mends a process that reads nothing of what changed, and refuses or is open; `none` where nothing may. */
-  whenStale: RestartAction;
+export interface RolloutJob extends Job, RestartPlan {
   /** Whether it ran before: only then a rollback starts it again. */
   wasRunning: boolean;
   /** Why its containers could not be looked at: the action is then a guess. */
@@ -22,12 +19,40 @@ export interface RolloutJob extends Job {
   previous(): Promise<Credential | undefined>;
 }
 
+/**
+ * Renews a service; where that was a reload, and is not good, by what starts it anew. One that was open goes no further:
+ * it is ended.
+ */
+async function renewOrElse(
+  job: Job & { instead: Restart | 'none' },
+  action: RestartAction,
+  credential: Credential | undefined,
+  isEnough: (outcome: Outcome) => boolean,
+  request: GateRequest,
+  world: World,
+): Promise<Outcome> {
+  const outcome = await renew(job, action, credential, request, world);
+  const { instead } = job;
+  if (action !== 'reload' || instead === 'none' || outcome.wasOpen || isEnough(outcome)) return outcome;
+  const reason = outcome.restartFailed ? outcome.findings[0]?.args.reason : undefined;
+  const why = reason ?? `the reloaded server is not proven (${outcome.status})`;
+  world.progress(`${job.service.name}: ${why}; a ${instead} follows`);
+  return renew(job, instead, credential, request, world);
+}
+
+const isProved = ({ status }: Outcome) => status === 'proved';
+
 /** One service onto the new files: restarted where it reads what changed, or stands no longer; then proven. */
 async function forward(job: RolloutJob, request: GateRequest, world: World): Promise<Outcome> {
-  if (job.action !== 'none') return renew(job, job.action, job.next, request, world);
+  if (job.action !== 'none') return renewOrElse(job, job.action, job.next, isProved, request, world);
   const standing = await standingOf(job, job.next, request, world);
   if (!standing.renewable || job.whenStale === 'none') return standing;
+  // A server that was open was ended, or cannot be: there is nothing to reload.
+  if (job.whenStale === 'reload' && standing.wasOpen) return standing;
   const renewed = await renew(job, job.whenStale, job.next, request, world);
+  if (job.whenStale === 'reload' && renewed.untouched === true) {
+    return { ...standing, findings: [...standing.findings, ...renewed.findings] };
+  }
   return standing.wasOpen
     ? { ...renewed, wasOpen: true, findings: [...standing.findings, ...renewed.findings] }
     : renewed;
@@ -88,7 +113,7 @@ export interface Restored {
 
 /** What a rollback needs to know of a service. */
 export type RollbackJob = Job &
-  Pick<RolloutJob, 'wasRunning' | 'previous'> & {
+  Pick<RolloutJob, 'wasRunning' | 'previous' | 'instead'> & {
     action: RestartAction;
     /** It could not be made to read the new files: the process of before runs on. */
     untouched?: boolean | undefined;
@@ -96,11 +121,13 @@ export type RollbackJob = Job &
 
 /** How a service goes back: one that was ended by force comes back as a new container only. */
 export function rollbackJob(job: RolloutJob, outcome: Outcome): RollbackJob {
-  const { service, driver, turns, signal, wasRunning, previous } = job;
+  const { service, driver, turns, signal, bearers, wasRunning, previous } = job;
   const again = driver.name === 'compose' ? 'recreate' : 'restart';
-  const action = outcome.stopped === undefined ? outcome.action : again;
+  const isManual = driver.name === 'none' && outcome.action === 'reload';
+  const action = outcome.stopped === undefined || isManual ? outcome.action : again;
+  const instead = driver.name === 'none' ? 'none' : again;
   const { untouched } = outcome;
-  return { service, driver, turns, signal, wasRunning, previous, action, untouched };
+  return { service, driver, turns, signal, bearers, wasRunning, previous, action, instead, untouched };
 }
 
 /** A service that was left stopped, or could not be. */
@@ -146,9 +173,9 @@ export async function rollBack(job: RollbackJob, given: GateRequest, world: Worl
     if (isGood(standing)) return { outcome: standing, asBefore: true, findings: [] };
   }
   world.progress(`${job.service.name}: back to the old files`);
-  const renewed = await renew(job, job.action, previous, request, world);
-  // A command may have failed before, or after, it did its work: what then stands has been told to read the old files.
-  const isDoubtful = renewed.restartFailed === true && job.driver.name === 'command';
+  const renewed = await renewOrElse(job, job.action, previous, isGood, request, world);
+  // A command, or a reload, may have failed before, or after, it did its work: what then stands has been told to read the old files.
+  const isDoubtful = renewed.restartFailed === true && job.driver.name !== 'compose';
   const outcome = isDoubtful ? await standingOf(job, previous, request, world) : renewed;
   if (isGood(outcome)) return { outcome, asBefore: true, findings: outcome.closed ? outcome.findings : [] };
   // Closed to everybody is safe, and sessions go on; all else could turn out to be open.

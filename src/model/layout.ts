@@ -93,7 +93,7 @@ export type RestartDriver =
   | { driver: 'none' };
 
 /** What makes a service read its files again, as users choose it; `auto` decides by what changed. */
-export const RESTART_CHOICES = ['auto', 'recreate', 'restart', 'none'] as const;
+export const RESTART_CHOICES = ['auto', 'recreate', 'restart', 'reload', 'none'] as const;
 export type RestartChoice = (typeof RESTART_CHOICES)[number];
 
 /** One service: its locations, its readers, its address. All paths absolute. */

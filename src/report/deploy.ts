@@ -26,12 +26,14 @@ interface DeployShape {
 const RESTARTED: Readonly<Record<string, string>> = {
   recreate: 'its container was made anew',
   restart: 'it was restarted',
+  reload: 'reloaded live, without a restart',
   none: 'it was not restarted',
 };
 
 const TO_RESTART: Readonly<Record<string, string>> = {
   recreate: 'its container would be made anew',
   restart: 'it would be restarted',
+  reload: 'it would be reloaded live, without a restart',
   none: 'it would not be restarted',
 };
 

@@ -1,7 +1,7 @@
 import { liesIn } from '../model/path.ts';
 import { realPath } from '../platform/real-path.ts';
 import { type Container, isAlive } from './container.ts';
-import type { RestartAction } from './driver.ts';
+import type { Restart } from './driver.ts';
 
 /** What changes, and what the containers of a service were made of. All paths absolute; links are followed. */
 export interface Changes {
@@ -26,7 +26,7 @@ export function restartActionFor({
   composeFile,
   containers,
   mtimeOf,
-}: Changes): RestartAction {
+}: Changes): Restart | 'none' {
   if (!containers.some(isAlive)) return 'recreate';
   const making = [...envFiles, ...(composeFile === undefined ? [] : [composeFile])];
   const made = Math.min(...containers.map((one) => one.createdAt.getTime()));

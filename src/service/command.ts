@@ -3,7 +3,7 @@ import type { RestartDriver } from '../model/layout.ts';
 import type { ProcessPort } from '../platform/process.ts';
 import { runBounded } from './bounded.ts';
 import type { Container } from './container.ts';
-import { NotBegun, type RestartAction, type ServiceDriver } from './driver.ts';
+import { NotBegun, type Restart, type ServiceDriver } from './driver.ts';
 import { type Hide, howItEnded } from './said.ts';
 
 export interface CommandDeps {
@@ -32,7 +32,7 @@ export class CommandDriver implements ServiceDriver {
   }
 
   /** The layout knows one command, whatever changed. */
-  async restart(_action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
+  async restart(_action: Restart, signal?: AbortSignal): Promise<void> {
     const ran = await this.#run(this.#layout.command, signal);
     if (ran.code === 0) return;
     const ending = howItEnded(ran, this.#deps.timeoutMs, this.#deps);

@@ -3,7 +3,7 @@ import { type ComposeDeps, ComposeProgram, type ComposeService } from './compose
 import { endContainers } from './compose-stop.ts';
 import { type Container, isAlive } from './container.ts';
 import { Docker } from './docker.ts';
-import { NotBegun, type RestartAction, type ServiceDriver } from './driver.ts';
+import { NotBegun, type Restart, type ServiceDriver } from './driver.ts';
 import { howItEnded } from './said.ts';
 
 /** The first Docker Engine on which Compose v1 fails with `KeyError: 'ContainerConfig'`. */
@@ -60,7 +60,7 @@ export class ComposeDriver implements ServiceDriver {
     return isWhole && known.some(isAlive) ? known : this.#lookAnew(signal);
   }
 
-  async restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
+  async restart(action: Restart, signal?: AbortSignal): Promise<void> {
     // It may be the way back: that is worth the wait.
     this.#deps.engine.memory.forget();
     try {
@@ -92,7 +92,7 @@ export class ComposeDriver implements ServiceDriver {
     return this.#docker.inspect(ids, this.#target.service, { signal });
   }
 
-  async #restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void> {
+  async #restart(action: Restart, signal?: AbortSignal): Promise<void> {
     const before = await this.#lookAnew(signal);
     const { service } = this.#target;
     // `restart` makes no container, and would leave a stopped one as it was made long ago.

@@ -2,8 +2,11 @@ import { Failure } from '../model/failure.ts';
 import type { RestartDriver } from '../model/layout.ts';
 import type { Container } from './container.ts';
 
-/** What makes a service read its files again: a new container, a new process in the same one, or nothing. */
-export type RestartAction = 'recreate' | 'restart' | 'none';
+/** What gives a service a new process: in a new container, or in the same one. */
+export type Restart = 'recreate' | 'restart';
+
+/** What makes a service read its files again; `reload` leaves the process and has it read its PASSWORD anew. */
+export type RestartAction = Restart | 'reload' | 'none';
 
 /** A restart that did not even begin: the process of before still runs. */
 export class NotBegun extends Failure {}
@@ -22,7 +25,7 @@ export interface ServiceDriver {
    * new process was started, however far it is. Throws a Failure (exit 5) `restart-failed`, or `restart-ineffective`
    * where the same process or container still runs, `NotBegun` where nothing was done; rejects with the signal's reason where it is aborted.
    */
-  restart(action: Exclude<RestartAction, 'none'>, signal?: AbortSignal): Promise<void>;
+  restart(action: Restart, signal?: AbortSignal): Promise<void>;
   /**
    * Ends the service at once, and keeps it from coming back by itself; takes some twenty seconds at most. Gives whether
    * that is certain: every container that this driver ever saw is gone or has ended, and so has whatever Compose lists.

@@ -45,7 +45,7 @@ describe('deploy --restart', () => {
     expect(found(rest, 'bearer-refused')[0]?.remedy).toContain('start ComfyUI anew');
   });
 
-  it('takes one of four words, and an address that can be used', async () => {
+  it('takes one of five words, and an address that can be used', async () => {
     const service = await stage();
     const before = service.files;
     expect(service.deploy({}, '--restart', 'perhaps').code).toBe(2);

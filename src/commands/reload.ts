@@ -1,0 +1,151 @@
+import type { Credential } from '../model/credential.ts';
+import { Exit, Failure } from '../model/failure.ts';
+import type { ServiceLayout } from '../model/layout.ts';
+import type { Secret } from '../model/secret.ts';
+import type { ProbeReport } from '../probe/check.ts';
+import { checkOnce } from '../probe/gate.ts';
+import { askGuard, type GuardReload, type GuardTarget, reloadThroughGuard } from '../probe/guard.ts';
+import { NotBegun } from '../service/driver.ts';
+import { addressOf, type GateRequest } from './question.ts';
+import type { World } from './world.ts';
+
+/** A service whose server may be told to read its PASSWORD anew. */
+export interface Reloadable {
+  service: ServiceLayout;
+  /** Bearers of which one is live, or stands in PASSWORD; the one of before comes first. */
+  bearers?: (() => Promise<readonly Secret[]>) | undefined;
+  /** Ends the whole command. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Whether a server can be reloaded. `stranger`: its guard answers, and knows none of the bearers. */
+export type GuardState = 'ready' | 'unsupported' | 'absent' | 'stranger' | 'silent';
+
+/** A server that is at work answers late; who says nothing for longer is not reloaded. */
+const ASK_MS = 5_000;
+const RELOAD_MS = 15_000;
+
+/** An old bearer is asked with so often until the answer says anything. */
+const OLD_TRIES = 3;
+const OLD_PAUSE_MS = 200;
+
+function targetOf(job: Reloadable, bearer: Secret, request: GateRequest, world: World): GuardTarget {
+  const { service, signal } = job;
+  const { origin } = service;
+  return {
+    url: addressOf(service, request),
+    bearer,
+    clock: world.clock,
+    ...(origin !== undefined && { origin }),
+    ...(signal !== undefined && { signal }),
+  };
+}
+
+/** Asks the server of a service for its guard. Rejects where the signal is aborted. */
+export async function askForGuard(job: Reloadable, request: GateRequest, world: World): Promise<GuardState> {
+  const tryMs = Math.min(ASK_MS, request.timeoutMs);
+  let state: GuardState = 'silent';
+  for (const bearer of (await job.bearers?.()) ?? []) {
+    const report = await askGuard({ ...targetOf(job, bearer, request, world), tryMs });
+    if (report.guard === 'present') return report.reload ? 'ready' : 'unsupported';
+    if (report.guard === 'absent') return 'absent';
+    if (report.answers !== true) return 'silent';
+    state = 'stranger';
+  }
+  return state;
+}
+
+const WHY = {
+  unsupported: 'its guard cannot reload with the login node that runs there',
+  absent: 'its server has no guard',
+  unknown: 'its guard did not say that it has read PASSWORD anew',
+} as const;
+
+function whyNot(answer: Exclude<GuardReload, { credential: string }>): string {
+  if (answer.result !== 'refused') return WHY[answer.result];
+  if (answer.code === 'unauthorized') return 'its guard knows neither the old bearer nor the new one';
+  return `its guard did not take what PASSWORD holds (${answer.code})`;
+}
+
+function failureOf(why: string, { restart }: ServiceLayout, isUntouched: boolean): Failure {
+  return new (isUntouched ? NotBegun : Failure)({
+    code: 'reload-failed',
+    exit: Exit.rolledBack,
+    message: `the reload of the live server failed: ${why}`,
+    remedy:
+      restart.driver === 'none'
+        ? 'start ComfyUI anew, then: comfyui-auth deploy'
+        : 'comfyui-auth deploy --restart auto',
+  });
+}
+
+/**
+ * Has the live server read its PASSWORD anew; gives the bearers that it has to refuse from then on. Throws a Failure
+ * (exit 5) `reload-failed`, `NotBegun` where the server is known to hold what it held; rejects where the signal is
+ * aborted.
+ */
+export async function reload(
+  job: Reloadable,
+  credential: Credential | undefined,
+  request: GateRequest,
+  world: World,
+): Promise<Secret[]> {
+  const { name } = job.service;
+  const bearers = (await job.bearers?.()) ?? [];
+  let answer: GuardReload = { result: 'unknown' };
+  let isUntouched = bearers.length > 0;
+  for (const bearer of bearers) {
+    const tryMs = Math.min(RELOAD_MS, request.timeoutMs);
+    answer = await reloadThroughGuard({ ...targetOf(job, bearer, request, world), tryMs });
+    // What was not answered may have been done.
+    if (answer.result === 'unknown') isUntouched = false;
+    else if (answer.result !== 'refused' || answer.code !== 'unauthorized') break;
+  }
+  if (answer.result !== 'reloaded' && answer.result !== 'unchanged') {
+    throw failureOf(whyNot(answer), job.service, isUntouched);
+  }
+  const grace = answer.result === 'reloaded' ? answer.graceSeconds : 0;
+  const sessions = answer.result === 'reloaded' ? `, its sessions ${answer.sessions}` : '';
+  const holds = grace > 0 ? `; the old bearer holds for another ${grace} s` : '';
+  world.progress(`${name}: ${answer.result}${sessions}${holds}`);
+  if (grace > 0 || credential === undefined) return [];
+  return bearers.filter((one) => !one.equals(credential.bearer));
+}
+
+/** What a server says to bearers of before: undefined where it refuses them all, else the answer that it should not give. */
+export async function askWithOlds(
+  { service, signal }: Reloadable,
+  olds: readonly Secret[],
+  request: GateRequest,
+  world: World,
+): Promise<ProbeReport | undefined> {
+  const { origin } = service;
+  const target = {
+    url: addressOf(service, request),
+    clock: world.clock,
+    ...(origin !== undefined && { origin }),
+  };
+  for (const bearer of olds) {
+    for (let left = OLD_TRIES; ; left -= 1) {
+      const report = await checkOnce({
+        ...target,
+        credential: { username: '', bearer },
+        ...(signal !== undefined && { signal }),
+      });
+      if (report.status === 'refused') break;
+      if (report.status === 'open' || report.status === 'proved' || left === 1) return report;
+      await world.clock.wait(OLD_PAUSE_MS, signal);
+    }
+  }
+  return undefined;
+}
+
+/** What is wrong with a server that a reload has proven, and that does not refuse what was before. */
+export const oldBearerStands = ({ status }: ProbeReport, service: ServiceLayout): Failure =>
+  failureOf(
+    status === 'proved'
+      ? 'the old bearer is still accepted'
+      : 'the server did not say that it refuses the old bearer',
+    service,
+    false,
+  );
