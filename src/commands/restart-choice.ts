@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { Exit, Failure } from '../model/failure.ts';
 import type { RestartChoice, ServiceLayout } from '../model/layout.ts';
 import { restartActionFor } from '../service/action.ts';
+import { CREDENTIAL_VARIABLES } from '../service/child-env.ts';
 import { type Container, isAlive } from '../service/container.ts';
 import type { Restart, RestartAction } from '../service/driver.ts';
 import type { PlannedFile } from './plan.ts';
@@ -74,6 +75,14 @@ function afreshFor({ service: { restart }, choice }: Circumstances): Restart | '
   return restart.driver === 'command' || choice === 'restart' ? 'restart' : 'recreate';
 }
 
+/** Whether a container has got a credential at its making: its next process would go back to that one. */
+function isMadeWithOne({ service, containers }: Circumstances): boolean {
+  const names = new Set([...CREDENTIAL_VARIABLES, ...credentialKeys(service)]);
+  return containers.some(({ env }) =>
+    [...env].some(([name, value]) => names.has(name) && value.reveal() !== ''),
+  );
+}
+
 /**
  * Whether all that changes is read by the live server, or by nothing that belongs to it: its PASSWORD's bearer, and
  * parts of the credential in files that no container is made from.
@@ -105,7 +114,7 @@ async function automatic(given: Circumstances): Promise<RestartPlan> {
     const mayTry = isManual && envFilesOf(service, AT_MAKING).length === 0;
     return mayTry && (await isReady()) ? { ...plan, whenStale: 'reload' } : plan;
   }
-  const fits = usual === (isManual ? 'none' : 'restart') && isReadLive(given);
+  const fits = usual === (isManual ? 'none' : 'restart') && isReadLive(given) && !isMadeWithOne(given);
   return fits && (await isReady()) ? { ...plan, action: 'reload' } : plan;
 }
 
@@ -133,11 +142,11 @@ async function byName(given: Circumstances): Promise<RestartPlan> {
     const goesBack = isCompose && envFilesOf(service, AT_MAKING).length > 0;
     return { ...plan, action: 'none', whenStale: goesBack ? 'none' : 'reload' };
   }
-  if (isCompose && seen && usualAction(given) === 'recreate') {
-    const why = containers.some(isAlive)
-      ? 'what changes reaches it only with a new container; after a reload it would go back to what was before'
-      : 'it does not run, so there is nothing to reload';
-    throw refused(service, why);
+  if (isCompose && seen && !containers.some(isAlive)) {
+    throw refused(service, 'it does not run, so there is nothing to reload');
+  }
+  if (isCompose && seen && (usualAction(given) === 'recreate' || isMadeWithOne(given))) {
+    throw refused(service, 'its container has the credential from its making, and would go back to that');
   }
   const state = await given.guard();
   if (state !== 'ready' && state !== 'stranger') throw refused(service, REFUSALS[state], state === 'silent');

@@ -13,7 +13,8 @@ const KEPT = new Set([
   'DOCKER_API_VERSION',
 ]);
 
-const CREDENTIAL = [
+/** Names by which an environment hands in a credential, itself or as the path of a file. */
+export const CREDENTIAL_VARIABLES: readonly string[] = [
   'COMFYUI_USERNAME',
   'COMFYUI_PASSWORD',
   'COMFYUI_BEARER_TOKEN',
@@ -27,7 +28,7 @@ const CREDENTIAL = [
  * without the keys of the service's `.env`, which would beat the file.
  */
 export function childEnv(env: NodeJS.ProcessEnv, envKeys: readonly string[]): NodeJS.ProcessEnv {
-  const removed = new Set([...envKeys.filter((key) => !KEPT.has(key)), ...CREDENTIAL]);
+  const removed = new Set([...envKeys.filter((key) => !KEPT.has(key)), ...CREDENTIAL_VARIABLES]);
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => !removed.has(name) && !name.startsWith('INPUT_')),
   );
