@@ -6,6 +6,7 @@ import sys
 import types
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 GUARD = Path(__file__).resolve().parents[2] / "image" / "guard"
@@ -23,6 +24,13 @@ def load():
 
 sys.dont_write_bytecode = True
 load()
+
+from asking import PASSWORD  # noqa: E402
+from guard.credential import Credential  # noqa: E402
+from guard.identify import Identify, Tokens  # noqa: E402
+from guard.seen import Seen  # noqa: E402
+from guard.settings import read_settings  # noqa: E402
+from guard.throttle import Throttle  # noqa: E402
 
 
 class Clock:
@@ -55,3 +63,34 @@ def token(chance):
     alphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
     # bcrypt takes four characters alone as the last of the salt.
     return "$2b$10$" + "".join([*chance.choices(alphabet, k=21), "e", *chance.choices(alphabet, k=31)])
+
+
+@pytest.fixture(scope="session")
+def live():
+    """The bearer that `PASSWORD` belongs to."""
+    return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+
+
+@pytest.fixture
+def make(live, clock):
+    """Makes what tells who a request comes from, with the settings that are given."""
+
+    def made(**env):
+        settings, tokens, seen = read_settings(env), Tokens(Credential(live, "ada")), Seen()
+        throttle = Throttle(settings.max_attempts, only_in_all=settings.relay, clock=clock)
+        return Identify(settings, tokens, throttle, seen), tokens, seen
+
+    return made
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What bcrypt was asked."""
+    calls, real = [], bcrypt.checkpw
+
+    def checkpw(password, stored):
+        calls.append(password)
+        return real(password, stored)
+
+    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
+    return calls
