@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type IncomingHttpHeaders, request } from 'node:http';
+import { type IncomingHttpHeaders, request as plain } from 'node:http';
+import { request as secure } from 'node:https';
 import type { Socket } from 'node:net';
 
 export interface Asked {
@@ -8,6 +9,8 @@ export interface Asked {
   body?: string | Buffer;
   /** The address of the loopback that the request comes from. */
   from?: string;
+  /** The certificate of who has signed the server's. */
+  ca?: string;
 }
 
 export interface Answer {
@@ -31,13 +34,15 @@ function parsed(text: string): unknown {
 }
 
 /** One request on a connection of its own, exactly as given; redirects are not followed. */
-export async function ask(
-  url: string,
-  { method = 'GET', headers = {}, body, from }: Asked = {},
-): Promise<Answer> {
+export async function ask(url: string, asked: Asked = {}): Promise<Answer> {
+  const { method = 'GET', headers = {}, body, from, ca } = asked;
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-  const local = from === undefined ? {} : { localAddress: from };
-  const outgoing = request(url, { method, agent: false, headers: { ...length, ...headers }, ...local });
+  const options = {
+    ...{ method, agent: false as const, headers: { ...length, ...headers } },
+    ...(from !== undefined && { localAddress: from }),
+    ...(ca !== undefined && { ca }),
+  };
+  const outgoing = url.startsWith('https:') ? secure(url, options) : plain(url, options);
   outgoing.end(body);
   const [response] = await once(outgoing, 'response');
   const chunks: Buffer[] = [];
@@ -90,7 +95,7 @@ export async function webSocket(
     ...{ connection: 'Upgrade', upgrade: 'websocket' },
     ...{ 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
   };
-  const outgoing = request(url, { agent: false, headers: { ...headers, ...upgrade } });
+  const outgoing = plain(url, { agent: false, headers: { ...headers, ...upgrade } });
   outgoing.end();
   const answered = new AbortController();
   const { signal } = answered;

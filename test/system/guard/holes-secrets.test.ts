@@ -187,6 +187,7 @@ async def say(request):
           expect(body).not.toContain('To see the GUI');
         }
       }
+      expect((await ask(`${url}/healthz`, guest)).json).toEqual({ status: 'ok' });
       expect(await statusOf(`${url}/metrics`, guest)).toBe(403);
       expect(await statusOf(`${url}/reload_token`, { ...guest, method: 'POST' })).toBe(403);
     });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import type { HostProcess } from './host-process.ts';
 import { withoutPython } from './python.ts';
@@ -8,6 +9,9 @@ const REFUSAL = /^comfyui-auth guard: .+\. Remedy: .+$/m;
 const BCRYPT = /\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}/;
 
 const missing = withoutPython();
+
+/** How the guard names a bearer: the first 8 hex digits of its SHA-256. */
+export const fingerprint = (hash: string) => createHash('sha256').update(hash).digest('hex').slice(0, 8);
 
 /** A rig for each test, gone after it. */
 export class HolesStage {
