@@ -14,9 +14,9 @@ export class LoadClient {
   readonly #port: number;
   readonly #agent: Agent;
 
-  constructor(port: number, maxSockets = Number.POSITIVE_INFINITY) {
+  constructor(port: number, options: { maxSockets?: number; localAddress?: string } = {}) {
     this.#port = port;
-    this.#agent = new Agent({ keepAlive: true, maxSockets });
+    this.#agent = new Agent({ keepAlive: true, ...options });
   }
 
   /** Begins a request, whose body is still to be sent. */
