@@ -25,7 +25,7 @@ interface Answered {
 function isWorthAsking({ status, checks }: Answered): boolean {
   if (status === 'open' || status === 'down') return false;
   const isKept = ({ id, verdict }: Check) => id === 'anonymous' && verdict === 'pass';
-  return [...checks].some((one) => isKept(one) || one.httpStatus === 503);
+  return [...checks].some((one) => one.httpStatus === 503 || (status !== 'not-ready' && isKept(one)));
 }
 
 /** Asks a server that has answered whether the guard runs in it. Rejects where the signal is aborted. */
