@@ -1,7 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { GUARD_NODE } from '../../src/stand-in/tree.ts';
+import { layGuard } from '../../src/stand-in/tree.ts';
 import { freshSecret } from './deployment.ts';
 import { DockerDeployment, SERVICE } from './docker-deployment.ts';
 import { tracesIn } from './traces.ts';
@@ -15,9 +13,7 @@ afterEach(async () => {
 async function stage(readers: string): Promise<DockerDeployment> {
   const one = await DockerDeployment.make();
   deployments.push(one);
-  const folder = one.path(join('workspace', GUARD_NODE));
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, '__init__.py'), '# comfyui-auth guard\n');
+  layGuard(one.path('workspace'));
   const layout = one.read('comfyui-auth.yml');
   one.write('comfyui-auth.yml', layout.replace('{ file: .env }', `{ file: .env, readers: [${readers}] }`));
   await one.become('good');

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Break, BreakIn } from './breakpoints.ts';
 import { found, freshSecret } from './deployment.ts';
@@ -77,6 +79,26 @@ describe('a reload that is not good', () => {
     await expectBack(one, before, bearer);
   });
 
+  it('that opens the server ends it, and goes back', async () => {
+    const one = await stage();
+    await one.spoil('open');
+    const [before, bearer, pid] = [one.service.files, one.bearer, one.service.pid];
+    const ran = one.service.deploy(renewed());
+    expect([ran.code, ran.json.status]).toEqual([4, 'rolled-back']);
+    expect(found(ran, 'open')).toHaveLength(1);
+    expect(ran.stderr).not.toContain('a restart follows');
+    expect(one.service.pid).not.toBe(pid);
+    await expectBack(one, before, bearer);
+  });
+
+  it('whose old bearer holds for a while, as the guard says, is good', async () => {
+    const one = await stage({ driver: 'none' });
+    await one.spoil('grace');
+    const ran = one.service.deploy(renewed());
+    expect([ran.code, ran.json.status]).toEqual([0, 'deployed']);
+    expect(ran.stderr).toContain('the old bearer holds for another 7 s');
+  });
+
   it('that lets the old bearer in is no proof', async () => {
     const one = await stage({ driver: 'none' });
     await one.spoil('old');
@@ -84,6 +106,26 @@ describe('a reload that is not good', () => {
     const ran = one.service.deploy(renewed());
     expect([ran.code, ran.json.status]).toEqual([5, 'rolled-back']);
     expect(found(ran, 'restart-failed')[0]?.message).toContain('the old bearer is still accepted');
+    await expectBack(one, before, bearer);
+  });
+});
+
+describe('a deploy that is ended while the guard says nothing', () => {
+  it('leaves within 2 s, and the next command puts all back', async () => {
+    const one = await stage({ driver: 'none' });
+    await one.spoil('mute');
+    const { service } = one;
+    const [before, bearer] = [service.files, one.bearer];
+    const child = service.begin(renewed(), '--timeout', '50s');
+    const closed = once(child, 'close');
+    child.stdout.resume();
+    for await (const line of createInterface({ input: child.stderr })) if (line.includes('reloading')) break;
+    const start = performance.now();
+    child.kill('SIGTERM');
+    const [code] = await closed;
+    expect([code, performance.now() - start < 2000]).toEqual([6, true]);
+    expect(service.files).not.toEqual(before);
+    expect(service.run('sync', {}).json.recovered.action).toBe('rolled-back');
     await expectBack(one, before, bearer);
   });
 });

@@ -1,16 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { GUARD_NODE } from '../../src/stand-in/tree.ts';
+import { GUARD_NODE, layGuard } from '../../src/stand-in/tree.ts';
 import { freePort, listening, RunningService } from './deploy-stage.ts';
 import { cleanEnv } from './deployment.ts';
 
 /**
  * Stands before the server, and spoils what it says to a reload, by what `fault` names: `refused`, `unsupported`,
- * `cut` (the server reloads, and nobody hears it), `sick` (from the first reload to the second every bearer is refused, while
- * the process is the same), `old` (the bearer that was known first is let in for ever). It counts the reloads in `reloads`.
+ * `cut` (the server reloads, and nobody hears it), `mute` (it is never told, and nobody hears anything), `sick` (from the first reload to the second every bearer is refused, while
+ * the process is the same), `old` (the bearer that was known first is let in for ever),
+ * `grace` (the same, as the server has announced it), `open` (a reloaded process lets everybody in). It counts the reloads in `reloads`.
  */
 const FRONT = `
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
@@ -18,7 +19,8 @@ import { createServer, request } from 'node:http';
 const [folder, port, upstream] = process.argv.slice(2);
 let reloads = 0;
 let reloaded;
-const pid = () => readFileSync(folder + '/pid', 'utf8');
+const pid = () => existsSync(folder + '/pid') && readFileSync(folder + '/pid', 'utf8');
+const stats = { system: { comfyui_version: '1', python_version: '3' }, devices: [] };
 let first;
 const fault = () => existsSync(folder + '/fault') ? readFileSync(folder + '/fault', 'utf8') : '';
 const say = (response, status, body) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -28,16 +30,23 @@ createServer((incoming, response) => {
   if (url === '/reload_token') {
     appendFileSync(folder + '/reloads', now + '\\n');
     if (now === 'refused') return say(response, 409, { code: 'password-invalid', error: '' });
+    if (now === 'mute') return;
     if (now === 'unsupported') return say(response, 501, { code: 'reload-unsupported', error: '' });
     reloads += 1;
     reloaded = pid();
   } else if (headers.authorization !== undefined) {
     first ??= headers.authorization;
     if (now === 'sick' && reloads === 1 && reloaded === pid()) return say(response, 401, { error: '' });
-    if (now === 'old' && url === '/system_stats' && headers.authorization === first) return say(response, 200, { system: { comfyui_version: '1', python_version: '3' }, devices: [] });
+    if ((now === 'old' || now === 'grace') && url === '/system_stats' && headers.authorization === first) return say(response, 200, stats);
   }
+  if (now === 'open' && url === '/system_stats' && reloaded !== undefined && reloaded === pid()) return say(response, 200, stats);
   const outgoing = request({ host: '127.0.0.1', port: Number(upstream), method, path: url, headers }, (answer) => {
     if (now === 'cut' && url === '/reload_token') return incoming.socket.destroy();
+    if (now === 'grace' && url === '/reload_token') {
+      const chunks = [];
+      answer.on('data', (chunk) => chunks.push(chunk));
+      return answer.on('end', () => say(response, 200, { ...JSON.parse(Buffer.concat(chunks)), graceSeconds: 7 }));
+    }
     response.writeHead(answer.statusCode, answer.headers);
     answer.pipe(response);
   });
@@ -47,7 +56,14 @@ createServer((incoming, response) => {
 `;
 
 /** What the front does to a reload. */
-type Fault = 'refused' | 'unsupported' | 'cut' | 'sick' | 'old';
+type Fault = 'refused' | 'unsupported' | 'cut' | 'mute' | 'sick' | 'old' | 'grace' | 'open';
+
+/** The guard itself beside the real node, as the service has it where COMFYUI_LOGIN_DIR names one; else its stand-in. */
+function layTheGuard(comfyui: string): void {
+  const guard = join(import.meta.dirname, '..', '..', 'image', 'guard');
+  if (process.env.COMFYUI_LOGIN_DIR === undefined) layGuard(comfyui);
+  else cpSync(guard, join(comfyui, GUARD_NODE), { recursive: true });
+}
 
 interface GuardedOptions {
   driver?: 'command' | 'none';
@@ -69,9 +85,7 @@ export class GuardedService {
     const { driver = 'command', guard = true, readers = 'dotenv' } = options;
     const service = await RunningService.start();
     if (guard) {
-      const folder = service.path(join('comfyui', GUARD_NODE));
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, '__init__.py'), '# comfyui-auth guard\n');
+      layTheGuard(service.path('comfyui'));
       service.command('start');
     }
     const one = new GuardedService(service);
