@@ -109,7 +109,7 @@ export const serviceWords: WordTable<ServiceCode> = {
     args.guard === true
       ? {
           message: `${path} was changed, and the guard has not read it again: the server still holds the old credential`,
-          remedy: `comfyui-auth deploy${root}${service}   # the guard takes it without a restart`,
+          remedy: `comfyui-auth deploy${root}${service}   # a reload by the guard, where that is enough`,
         }
       : {
           message: `the server was started before ${path} was changed: it still holds the old credential`,

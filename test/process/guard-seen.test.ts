@@ -198,7 +198,7 @@ describe('doctor', () => {
       expect(ran.evidence('guard')).toBe('a guard runs, and does not know this bearer');
       const [stale] = found(ran, 'stale-process');
       expect(stale?.location?.path).toBe(stage.tree.path(PATHS.password));
-      expect(stale?.remedy).toMatch(/^comfyui-auth deploy .*# the guard takes it without a restart$/);
+      expect(stale?.remedy).toMatch(/^comfyui-auth deploy .*# a reload by the guard, where that is enough$/);
     },
   );
 
