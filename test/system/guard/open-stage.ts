@@ -5,9 +5,9 @@ import { basename, join, resolve } from 'node:path';
 import { cheapHash, Deployment, freshPassword } from '../../process/entrypoint-harness.ts';
 import { loginNode } from '../image/context.ts';
 import { PYTHON } from './python.ts';
+import { GUARD, GUARD_NODE } from './rig.ts';
 
 const comfyui = resolve(import.meta.dirname, '..', 'image', 'comfyui');
-const guard = resolve(import.meta.dirname, '..', '..', '..', 'image', 'guard');
 
 /** Even for root a file of mode 0 is closed then, as it is for ComfyUI's own user. */
 const UNPRIVILEGED =
@@ -41,7 +41,7 @@ export class OpenStage {
   }
 
   addGuard(): void {
-    copy(guard, join(this.deployment.comfyui, 'custom_nodes', 'comfyui-auth-guard'));
+    copy(GUARD, join(this.deployment.comfyui, GUARD_NODE));
   }
 
   /** Puts a package that cannot be imported in the place of the one of that name. */
