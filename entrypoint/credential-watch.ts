@@ -1,9 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { type FSWatcher, watch } from 'node:fs';
 import type { Clock } from '../src/platform/clock.ts';
 import { readSecretText } from '../src/store/secret-file.ts';
 import { text } from './environment.ts';
-import { foldersOf } from './watch-folders.ts';
+import { FolderWatch, foldersOf } from './watch-folders.ts';
 
 /** Whatever settings take a credential from. */
 const VARIABLES = [
@@ -51,8 +50,7 @@ export class CredentialWatch {
   readonly #onChange: () => void;
   readonly #key = randomBytes(32);
   readonly #poll: NodeJS.Timeout;
-  #folders: string[] = [];
-  #watchers: FSWatcher[] = [];
+  readonly #notices = new FolderWatch(() => this.#soon(EVENT_MS));
   #look: { timer: NodeJS.Timeout; dueMs: number } | undefined;
   #later: NodeJS.Timeout | undefined;
   #taken: Contents;
@@ -66,7 +64,7 @@ export class CredentialWatch {
     this.#clock = clock;
     this.#onChange = onChange;
     this.#taken = this.#read();
-    this.#arm();
+    this.#notices.watch(foldersOf(this.#paths));
     this.#poll = setInterval(() => this.#compare(), POLL_MS).unref();
   }
 
@@ -100,7 +98,7 @@ export class CredentialWatch {
     clearInterval(this.#poll);
     clearTimeout(this.#look?.timer);
     clearTimeout(this.#later);
-    this.#disarm();
+    this.#notices.close();
   }
 
   #compare(): void {
@@ -112,7 +110,7 @@ export class CredentialWatch {
     const nowMs = this.#clock.monotonicMs();
     if (this.#seen === undefined || !same(contents, this.#seen.contents)) {
       this.#seen = { contents, sinceMs: nowMs };
-      this.#arm();
+      this.#notices.watch(foldersOf(this.#paths));
     }
     const { sinceMs } = this.#seen;
     const leftMs = sinceMs + (loses(this.#taken, contents) ? STANDS_MS : SETTLE_MS) - nowMs;
@@ -153,27 +151,5 @@ export class CredentialWatch {
 
   #digest(text: string): string {
     return createHmac('sha256', this.#key).update(text).digest('hex');
-  }
-
-  /** Asks the system for its notices, where the links lead to now. Where it has none to give, reading must do. */
-  #arm(): void {
-    const folders = foldersOf(this.#paths);
-    if (folders.join('\0') === this.#folders.join('\0')) return;
-    this.#disarm();
-    this.#folders = folders;
-    for (const folder of folders) {
-      try {
-        const watcher = watch(folder, { persistent: false }, () => this.#soon(EVENT_MS));
-        watcher.on('error', () => watcher.close());
-        this.#watchers.push(watcher);
-      } catch {
-        // No room for another one (ENOSPC), or the folder is gone.
-      }
-    }
-  }
-
-  #disarm(): void {
-    for (const watcher of this.#watchers) watcher.close();
-    this.#watchers = [];
   }
 }

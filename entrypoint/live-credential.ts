@@ -14,6 +14,11 @@ export class LiveCredential {
     return this.#current;
   }
 
+  /** What PASSWORD has to hold. */
+  get newest(): Credential {
+    return this.#next ?? this.#current;
+  }
+
   /** What ComfyUI may know by now, the likelier first: during a reload nobody can say which of the two. */
   get bearers(): Secret[] {
     return [this.#current, this.#next].flatMap((it) => (it === undefined ? [] : [it.bearer]));

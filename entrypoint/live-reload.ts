@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Credential } from '../src/model/credential.ts';
 import { fingerprint, type Secret } from '../src/model/secret.ts';
 import type { ProbeReport } from '../src/probe/check.ts';
 import { checkOnce, type ProbeTarget } from '../src/probe/gate.ts';
@@ -8,28 +9,16 @@ import { CredentialWatch, credentialFiles } from './credential-watch.ts';
 import { asRefusal, type Refusal } from './exit.ts';
 import type { LiveCredential } from './live-credential.ts';
 import { loginFiles, provisionPassword, readDeployed } from './password-file.ts';
+import { PasswordKeeper } from './password-keeper.ts';
 import { originOf, type Plan } from './plan.ts';
 import type { Ports } from './ports.ts';
 import { ownerOf } from './prepare.ts';
 import { decideReload, isSame, isSameGiven } from './reload-decision.ts';
+import { faultOf, mustBeRefused, type Reason, WHY } from './reload-reasons.ts';
 import { readSettings } from './settings.ts';
 
 /** `restart`: there is another credential, and ComfyUI takes it only so. A report is the proof with the new one. */
 export type Reloaded = 'same' | 'restart' | ProbeReport;
-
-/** Why ComfyUI has to be restarted for another credential, in words for the log. */
-const WHY = {
-  absent: 'ComfyUI runs without the guard',
-  unsupported: 'the guard cannot exchange the credential of this login node',
-  username: 'the guard takes another user name only together with another bearer',
-  unknown: 'the guard did not answer',
-  refused: 'the guard refused it',
-  other: 'the guard took another one',
-  unproven: 'the proof with it did not hold',
-  'old-accepted': 'the old bearer was still accepted',
-} as const;
-
-type Reason = keyof typeof WHY;
 
 /** A decision, and what it was made on. */
 interface Round {
@@ -46,6 +35,7 @@ export class LiveReload {
   readonly #live: LiveCredential;
   #guard: GuardReport = { guard: 'unknown' };
   #files: CredentialWatch | undefined;
+  #keeper: PasswordKeeper | undefined;
 
   constructor(plan: Plan, live: LiveCredential, ports: Ports) {
     this.#plan = plan;
@@ -79,6 +69,7 @@ export class LiveReload {
     if (this.#guard.guard === 'present' && !this.#guard.reload) {
       log.warning('guard-without-reload', `${WHY.unsupported}: for another one ComfyUI is restarted`);
     }
+    if (this.#reloads) this.#keeper = this.#keepPassword();
     const paths = credentialFiles(env);
     if (paths.length === 0) return;
     this.#files = new CredentialWatch(paths, clock, () => signals.askReload());
@@ -110,12 +101,28 @@ export class LiveReload {
     return this.#restart(this.#guard.guard === 'present' ? 'unsupported' : this.#guard.guard);
   }
 
+  /** Does what can be done about a proof that does not hold. Gives whether the credential is to be looked at again. */
+  mend(): boolean {
+    return this.#keeper?.mend() ?? false;
+  }
+
   close(): void {
     this.#files?.close();
+    this.#keeper?.close();
+  }
+
+  get #loginFiles() {
+    return loginFiles(this.#plan.settings.comfyuiDir);
   }
 
   get #reloads(): boolean {
     return this.#guard.guard === 'present' && this.#guard.reload;
+  }
+
+  #keepPassword(): PasswordKeeper {
+    const { log } = this.#ports;
+    const write = (credential: Credential) => this.#writePassword(credential);
+    return new PasswordKeeper({ files: this.#loginFiles, live: this.#live, log, write });
   }
 
   #guardTarget(bearer: Secret, signal: AbortSignal) {
@@ -133,8 +140,8 @@ export class LiveReload {
 
   #decide(): Pick<Round, 'boot' | 'deployed'> {
     const { redactor } = this.#ports;
-    const { comfyuiDir, credential: given } = readSettings(this.#ports);
-    const deployed = readDeployed(loginFiles(comfyuiDir));
+    const { credential: given } = readSettings(this.#ports);
+    const deployed = readDeployed(this.#loginFiles);
     if (deployed !== undefined) redactor.add(deployed.bearer);
     const boot = decideReload({ given, deployed, live: this.#live.current, restores: this.#reloads });
     redactor.add(boot.credential.bearer);
@@ -149,30 +156,27 @@ export class LiveReload {
     const same = isSame(before, credential);
     if (!same) this.#live.expect(credential);
     try {
-      this.#writePassword(boot);
+      this.#writePassword(credential);
     } catch (error) {
       this.#live.settle(before);
       this.#sayRefused(asRefusal(error));
       return 'same';
     }
     if (same && (deployed === undefined || !isSame(credential, deployed))) {
-      this.#ports.log.info(
-        'password-restored',
-        'PASSWORD held another credential than the one in use, or none',
-      );
+      this.#ports.log.warning('password-restored', 'PASSWORD held another credential: it was written again');
     }
     const done = await this.#askForIt(before.bearer, credential.bearer, over);
     if (same && done.result !== 'reloaded') return this.#sameAsBefore(round);
-    const fault = faultOf(done, boot, before.bearer);
+    const fault = faultOf(done, credential.bearer);
     if (fault !== undefined) return this.#restart(fault);
     this.#live.settle(credential);
     return await this.#proveNew(round, before.bearer, done);
   }
 
-  #writePassword({ credential }: BootCredential): void {
+  #writePassword(credential: Credential): void {
     const { settings } = this.#plan;
     const owner = ownerOf(settings, this.#ports.self);
-    provisionPassword(loginFiles(settings.comfyuiDir), credential, owner, settings.guests);
+    provisionPassword(this.#loginFiles, credential, owner, settings.guests);
   }
 
   /** As who the guard knows; where it does not, somebody else has let it read PASSWORD already. */
@@ -190,7 +194,7 @@ export class LiveReload {
     const report = await checkOnce(target);
     if (report.status === 'open') return report;
     if (report.status !== 'proved') return this.#restart('unproven');
-    if (mustBeRefused(old, boot, done)) {
+    if (mustBeRefused(done, old, boot.credential.bearer)) {
       const after = await checkOnce({ ...target, credential: { ...target.credential, bearer: old } });
       if (after.status === 'open') return after;
       if (after.status !== 'refused') return this.#restart('old-accepted');
@@ -226,14 +230,3 @@ export class LiveReload {
     });
   }
 }
-
-/** Why what the guard said is no success; undefined where it is one. */
-function faultOf(done: GuardReload, { credential }: BootCredential, old: Secret): Reason | undefined {
-  if (done.result !== 'reloaded' && done.result !== 'unchanged') return done.result;
-  if (done.credential !== fingerprint(credential.bearer)) return 'other';
-  return done.result === 'unchanged' && old.equals(credential.bearer) ? 'username' : undefined;
-}
-
-/** Where somebody else let the guard read PASSWORD, nobody has told us of a grace. */
-const mustBeRefused = (old: Secret, { credential }: BootCredential, done: GuardReload): boolean =>
-  done.result === 'reloaded' && done.graceSeconds === 0 && !old.equals(credential.bearer);

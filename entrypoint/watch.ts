@@ -90,30 +90,32 @@ function tellProgress({ health, log, credentials }: Watching): (progress: GatePr
 /** The cheap part of the proof, for as long as the child lives. Gives the report that finds it open. */
 async function keepProving(watching: Watching, over: AbortSignal): Promise<Objection> {
   const { credentials, intervalMs, signals, health, log } = watching;
+  const { clock, url } = credentials.target();
   for (;;) {
     const degraded = health.state === 'DEGRADED';
-    await reloadOr(
-      credentials.target().clock,
-      degraded ? Math.min(DEGRADED_INTERVAL_MS, intervalMs) : intervalMs,
-      signals,
-      over,
-    );
-    // Whoever asks again and again must not keep the proof from being repeated.
-    const reloaded = signals.takeReload() ? await reload(watching, over) : 'same';
-    if (reloaded === 'restart') return 'reload';
-    const target = credentials.target();
-    const report = reloaded === 'same' ? await checkOnce({ ...target, signal: over }) : reloaded;
-    const { status, checks } = report;
-    if (status === 'open') return report;
+    await reloadOr(clock, degraded ? Math.min(DEGRADED_INTERVAL_MS, intervalMs) : intervalMs, signals, over);
+    const report = await proveAgain(watching, over);
+    if (report === 'reload' || report.status === 'open') return report;
+    const { status, checks, findings } = report;
     if (status === 'proved') {
       health.enter('READY', { checks });
       if (degraded) log.info('recovered', 'the proof holds again');
     } else {
-      const reason = `the proof cannot be repeated: ${report.findings.map((found) => messageOf(found, target.url)).join('; ')}`;
+      const reason = `the proof cannot be repeated: ${findings.map((found) => messageOf(found, url)).join('; ')}`;
       health.enter('DEGRADED', { checks, reason });
       if (!degraded) log.warning('degraded', reason);
     }
   }
+}
+
+/** The cheap part of the proof once, with another credential where there is one. */
+async function proveAgain(watching: Watching, over: AbortSignal): Promise<Objection> {
+  const { credentials, signals, health } = watching;
+  const asked = signals.takeReload() || (health.state === 'DEGRADED' && credentials.mend());
+  const reloaded = asked ? await reload(watching, over) : 'same';
+  if (reloaded === 'restart') return 'reload';
+  // Whoever asks again and again must not keep the proof from being repeated.
+  return reloaded === 'same' ? await checkOnce({ ...credentials.target(), signal: over }) : reloaded;
 }
 
 /** Waits for a time, or until a reload is asked for. */

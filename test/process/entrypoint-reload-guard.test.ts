@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { layGuard } from '../../src/stand-in/tree.ts';
@@ -283,15 +284,85 @@ describe('SIGHUP', () => {
     await endUnbroken(running);
   });
 
-  test('with another user name restarts ComfyUI: the guard exchanges no user name alone', async () => {
+  test('with another user name takes that over, with the same bearer', async () => {
     const name = join(deployment.folder, 'name');
     writeFileSync(name, 'ada');
     const running = await ready({ ...pair(), COMFYUI_USERNAME_FILE: name });
     writeFileSync(name, 'grace');
     running.process.kill('SIGHUP');
-    await running.saidTimes('ready', 2);
-    expect(running.output).toMatch(/^reload-by-restart: warning: .*user name/m);
+    await running.said(/^rotated: user grace, /m);
     expect(await (await deployment.ask('/login', { headers: {} })).text()).toContain('grace');
-    expect(await running.stop()).toBe(0);
+    expect(await statusAs(bearers[0])).toBe(200);
+    await endUnbroken(running);
   });
+});
+
+describe('PASSWORD beside the guard', () => {
+  test.each<[string, () => void]>([
+    ['removed', () => rmSync(deployment.password)],
+    ['emptied', () => writeFileSync(deployment.password, '')],
+    ['removed with its folder', () => rmSync(deployment.login, { recursive: true })],
+  ])('is put back at once where it is %s', async (_, lose) => {
+    const running = await ready();
+    for (const times of [1, 2]) {
+      lose();
+      await running.saidTimes('password-restored', times);
+      expect(deployment.bearer).toBe(bearers[0]);
+      await expect.poll(() => statusAs(bearers[0])).toBe(200);
+    }
+    await endUnbroken(running);
+  });
+
+  test('is put back at the next proof where no notice came', async () => {
+    const running = await ready({ ...pair(), VERIFY_INTERVAL: '1s' });
+    // The notices are of the folder that was there at the start; what is in its place now is another one.
+    const aside = `${deployment.login}.aside`;
+    renameSync(deployment.login, aside);
+    symlinkSync(join(deployment.folder, 'nowhere'), deployment.login);
+    await running.said(/^degraded/m);
+    await running.said(/^password-lost: .*Remedy: /m);
+    expect(await statusAs(bearers[0])).toBe(503);
+    rmSync(deployment.login);
+    renameSync(aside, deployment.login);
+    rmSync(deployment.password, { force: true });
+    await running.said(/^password-restored/m);
+    await running.said(/^recovered/m);
+    expect(await statusAs(bearers[0])).toBe(200);
+    await endUnbroken(running);
+  });
+
+  test('that somebody else wrote, and let the guard read, is taken over where nothing was handed in', async () => {
+    writeFileSync(deployment.password, `${bearers[0]}\nada`);
+    const running = await ready({ VERIFY_INTERVAL: '1s' });
+    const asOld = { headers: { authorization: `Bearer ${bearers[0]}` }, method: 'POST' };
+    writeFileSync(deployment.password, `${bearers[1]}\nada`);
+    await deployment.ask('/reload_token', asOld);
+    await running.said(/^degraded/m);
+    await running.said(/^rotated/m);
+    await running.said(/^recovered/m);
+    expect(await taken()).toEqual([401, 200, 401]);
+    await endUnbroken(running);
+  });
+});
+
+test('the relay stays open during a reload: a connection that was there goes on', async () => {
+  const running = await ready({ ...pair(), EXPOSE_MODE: 'relay' });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const askOn = (bearer: string) =>
+    new Promise<[number | undefined, number | undefined]>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${bearer}` };
+      const asked = get({ port: deployment.port, path: '/system_stats', agent, headers }, (response) => {
+        const answer: [number | undefined, number | undefined] = [
+          response.statusCode,
+          asked.socket?.localPort,
+        ];
+        response.resume().once('end', () => resolve(answer));
+      }).once('error', reject);
+    });
+  const [before, port] = await askOn(bearers[0]);
+  hand(1);
+  await running.said(/^rotated/m);
+  expect([before, await askOn(bearers[1])]).toEqual([200, [200, port]]);
+  agent.destroy();
+  await endUnbroken(running);
 });

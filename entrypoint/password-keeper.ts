@@ -1,0 +1,91 @@
+import { lstatSync } from 'node:fs';
+import type { Credential } from '../src/model/credential.ts';
+import type { Secret } from '../src/model/secret.ts';
+import { asRefusal } from './exit.ts';
+import type { LiveCredential } from './live-credential.ts';
+import type { Log } from './log.ts';
+import { type LoginFiles, readDeployed } from './password-file.ts';
+import { isSame } from './reload-decision.ts';
+import { FolderWatch } from './watch-folders.ts';
+
+/** Who replaces PASSWORD in two steps is done with the second by then. */
+const SETTLE_MS = 50;
+
+interface KeeperPorts {
+  files: LoginFiles;
+  live: LiveCredential;
+  log: Log;
+  /** Makes PASSWORD hold a credential. Throws where it cannot. */
+  write(credential: Credential): void;
+}
+
+/** Puts PASSWORD back where it is removed or emptied beside the guard, which answers nobody until then. */
+export class PasswordKeeper {
+  readonly #ports: KeeperPorts;
+  readonly #notices = new FolderWatch(() => this.#soon());
+  #look: NodeJS.Timeout | undefined;
+  #foreign: Secret | undefined;
+
+  constructor(ports: KeeperPorts) {
+    this.#ports = ports;
+    this.#begin();
+  }
+
+  /** For a proof that cannot be repeated. Gives whether somebody else wrote PASSWORD: once for each that is found. */
+  mend(): boolean {
+    const { files, live } = this.#ports;
+    if (isLost(files.password)) {
+      this.#restore();
+      return false;
+    }
+    const deployed = deployedIn(files);
+    if (deployed === undefined || isSame(live.current, deployed)) return false;
+    const isNew = this.#foreign?.equals(deployed.bearer) !== true;
+    this.#foreign = deployed.bearer;
+    return isNew;
+  }
+
+  close(): void {
+    clearTimeout(this.#look);
+    this.#notices.close();
+  }
+
+  /** What happened before there were notices is looked for. */
+  #begin(): void {
+    this.#notices.watch([this.#ports.files.folder]);
+    this.#soon();
+  }
+
+  #soon(): void {
+    clearTimeout(this.#look);
+    this.#look = setTimeout(() => {
+      if (isLost(this.#ports.files.password)) this.#restore();
+    }, SETTLE_MS).unref();
+  }
+
+  #restore(): void {
+    const { files, live, log, write } = this.#ports;
+    // Trying to write is a notice, too: what cannot be written is tried again at the next proof.
+    this.#notices.close();
+    try {
+      write(live.newest);
+    } catch (error) {
+      const { message, remedy, code } = asRefusal(error);
+      log.error('password-lost', `${message}; the guard answers nobody. Remedy: ${remedy}`, { code, remedy });
+      return;
+    }
+    this.#begin();
+    log.warning('password-restored', `${files.password} was removed or emptied: it was written again`);
+  }
+}
+
+const isLost = (path: string) => (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;
+
+function deployedIn(files: LoginFiles) {
+  try {
+    return readDeployed(files);
+  } catch {
+    // Something else stands in its place: that is no credential, and nothing to be written over.
+    return undefined;
+  }
+}
