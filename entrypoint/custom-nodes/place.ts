@@ -1,4 +1,4 @@
-import { readdirSync, renameSync, rmSync } from 'node:fs';
+import { lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Owner } from '../../src/model/layout.ts';
 import { makeFolder, syncFolder } from '../../src/store/folder.ts';
@@ -59,6 +59,7 @@ function place({ name, parts, isThere }: PlacedNode, folder: string, owner: Owne
     writeParts(parts, made, owner);
     const path = join(folder, name);
     if (isThere(path)) return undefined;
+    checkThere(parts, made);
     const aside = setAside(path);
     attempt('put it there', path, () => renameSync(made, path));
     syncFolder(folder);
@@ -76,11 +77,28 @@ function writeParts(parts: readonly Part[], to: string, owner: Owner): void {
     if (bytes === undefined) makeFolder(target, { owner, mode: FOLDER_MODE });
     else {
       writeNew(target, bytes, FILE_MODE, owner);
-      readBack(target, bytes);
+      readBackOrGone(target, bytes);
     }
   }
   const folders = parts.filter(({ bytes }) => bytes === undefined).map(({ path }) => join(to, path));
   for (const folder of [...folders, to]) syncFolder(folder);
+}
+
+/** What another start has removed, as a leftover, is gone (ENOENT): that says nothing of the disk. */
+function readBackOrGone(path: string, bytes: Buffer): void {
+  try {
+    readBack(path, bytes);
+  } catch (failure) {
+    checkThere([{ path: '' }], path);
+    throw failure;
+  }
+}
+
+function checkThere(parts: readonly Part[], folder: string): void {
+  for (const { path } of parts) {
+    const part = join(folder, path);
+    attempt('find it again', part, () => lstatSync(part));
+  }
 }
 
 function setAside(path: string): string | undefined {

@@ -2,7 +2,7 @@ import { Failure } from '../../src/model/failure.ts';
 import { errnoOf } from '../../src/store/system-call.ts';
 
 /** Several containers may share a volume, and restore into it at the same time. */
-const ATTEMPTS = 3;
+const ATTEMPTS = 5;
 /** Another start has taken our copy in the making for a leftover, or has put its own there first. */
 const LOST_RACE = ['ENOENT', 'ENOTEMPTY', 'EEXIST'];
 

@@ -8,14 +8,14 @@ export const guardCheck = (comfyuiDir: string, args: ComfyUiArgs, options: Guard
   id: 'guard',
   severity: 'error',
   async run() {
-    const { wanted, loaded, place } = await searchGuard(comfyuiDir, args, options);
+    const { wanted, loaded } = await searchGuard(comfyuiDir, args, options);
     if (wanted === 'off') return skip(loaded[0] ?? 'no guard is put there (GUARD_COPY)');
     if (wanted === 'left-out') {
       return skip(`--disable-all-custom-nodes leaves out the guard: ${LEFT_OUT_REMEDY}`);
     }
     const fault = wanted.fault();
     return pass(
-      fault === undefined ? place : `${fault}: the next start restores it from ${options.copy ?? ''}`,
+      fault === undefined ? wanted.place : `${fault}: the next start restores it from ${options.copy ?? ''}`,
     );
   },
 });

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { ComfyUiArgs } from '../comfyui-args.ts';
 import { placeNode, removeLeftovers } from '../custom-nodes/place.ts';
 import { notPlaced } from '../custom-nodes/refusals.ts';
@@ -42,24 +43,24 @@ export async function ensureGuard(
     return loaded.length > 0;
   }
   putThere(search, wanted, options);
-  tellOthers(search, options.log);
+  tellOthers(wanted.place, loaded, options.log);
   return true;
 }
 
-function putThere({ folders, place }: GuardSearch, wanted: WantedGuard, options: EnsureGuardOptions): void {
+function putThere({ folders }: GuardSearch, wanted: WantedGuard, options: EnsureGuardOptions): void {
   for (const folder of folders) removeLeftovers(GUARD_NAME, folder, options.owner);
   settle({
     look: wanted.fault,
     judge: (fault) => (fault === undefined ? true : undefined),
-    put: (fault = '') => restore(folders[0], wanted, fault, options),
-    gone: () => keepsChanging(place),
-    failed: (failure) => notPlaced(failure, folders[0], UNPLACED),
+    put: (fault = '') => restore(wanted, fault, options),
+    gone: () => keepsChanging(wanted.place),
+    failed: (failure) => notPlaced(failure, dirname(wanted.place), UNPLACED),
   });
 }
 
-function restore(folder: string, { parts }: WantedGuard, fault: string, options: EnsureGuardOptions): void {
+function restore({ place, parts }: WantedGuard, fault: string, options: EnsureGuardOptions): void {
   const node = { name: GUARD_NAME, parts, isThere: (path: string) => isWhole(parts, path) };
-  const placed = placeNode(node, folder, options.owner);
+  const placed = placeNode(node, dirname(place), options.owner);
   if (placed === undefined) return;
   const { path, aside } = placed;
   const moved = aside === undefined ? '' : `; what stood there is now ${aside}`;
@@ -77,7 +78,7 @@ const keepsChanging = (place: string) =>
     remedy: 'give each version of the image a custom_nodes folder of its own',
   });
 
-function tellOthers({ place, loaded }: GuardSearch, log: Log): void {
+function tellOthers(place: string, loaded: readonly string[], log: Log): void {
   const others = loaded.filter((path) => path !== place);
   if (others.length === 0) return;
   const where = others.join(', ');

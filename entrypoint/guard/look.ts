@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Owner } from '../../src/model/layout.ts';
 import type { ComfyUiArgs } from '../comfyui-args.ts';
 import { asUser } from '../custom-nodes/as-user.ts';
@@ -24,9 +24,7 @@ export interface GuardOptions {
 /** What ComfyUI would load as its guard. */
 export interface GuardSearch {
   folders: NodeFolders['folders'];
-  /** Where the guard belongs. */
-  place: string;
-  /** What ComfyUI loads as it is now, there and elsewhere. */
+  /** What ComfyUI loads as it is now. */
   loaded: readonly string[];
   /**
    * `off`: there is no copy to put there. `left-out`: `--disable-all-custom-nodes` without its name. Else the guard
@@ -36,6 +34,8 @@ export interface GuardSearch {
 }
 
 export interface WantedGuard {
+  /** Where it belongs: where it stands under its name, be it another one; else in the first folder. */
+  place: string;
   parts: readonly Part[];
   /** Why what stands there is not that guard, in a few words; undefined where it is. */
   fault(): string | undefined;
@@ -48,13 +48,18 @@ export async function searchGuard(
   options: GuardOptions,
 ): Promise<GuardSearch> {
   const { folders } = await customNodeFolders(comfyuiDir, args, options);
-  const place = join(folders[0], GUARD_NAME);
-  const found = { folders, place, loaded: loadedGuards(folders, args.onlyNodes) };
+  const found = { folders, loaded: loadedGuards(folders, args.onlyNodes) };
   if (options.copy === undefined) return { ...found, wanted: 'off' };
   if (!(args.onlyNodes?.includes(GUARD_NAME) ?? true)) return { ...found, wanted: 'left-out' };
-  checkCanHold(folders[0]);
   const parts = readCopy(options.copy);
-  return { ...found, wanted: { parts, fault: () => faultOf(parts, place, options.owner) } };
+  const fault = (path: string) => faultOf(parts, path, options.owner);
+  const places = folders.map((folder) => join(folder, GUARD_NAME));
+  const place =
+    places.find((path) => fault(path) === undefined) ??
+    places.find((path) => !isAbsent(path)) ??
+    join(folders[0], GUARD_NAME);
+  checkCanHold(dirname(place));
+  return { ...found, wanted: { place, parts, fault: () => fault(place) } };
 }
 
 function readCopy(copy: string): Part[] {

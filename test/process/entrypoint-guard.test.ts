@@ -151,7 +151,30 @@ describe('ComfyUI loads the guard of the image, byte for byte', () => {
     ]);
   });
 
+  test('in a folder that another one goes before: left there, or mended there', async () => {
+    const first = join(stage.deployment.folder, 'first');
+    mkdirSync(first);
+    const config = join(stage.deployment.folder, 'more.yaml');
+    writeFileSync(
+      config,
+      `a: { is_default: true, base_path: ${stage.deployment.folder}, custom_nodes: first }\n`,
+    );
+    const args = ['--extra-model-paths-config', config];
+    layGuard(stage.guard);
+    const { output } = await stage.start(stage.withCopy(), ...args);
+    expect([RESTORED.test(output), stage.names(first)]).toEqual([false, []]);
+    appendFileSync(join(stage.guard, 'install.py'), '#');
+    expect((await stage.start(stage.withCopy(), ...args)).output).toMatch(RESTORED);
+    stage.expectWhole();
+    expect(stage.names(first)).toEqual([]);
+    rmSync(stage.guard, { recursive: true });
+    await stage.start(stage.withCopy(), ...args);
+    expect(stage.names(first)).toEqual(['comfyui-auth-guard']);
+  });
+
   test('for several containers that share a volume, once', async () => {
+    // Makes the key of the sessions, which they share as well.
+    await stage.start({ GUARD_COPY: 'off' });
     const others = await Promise.all([Deployment.make(), Deployment.make()]);
     for (const other of others) {
       rmSync(join(other.comfyui, 'custom_nodes'), { recursive: true });
