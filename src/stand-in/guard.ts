@@ -101,8 +101,8 @@ class Guard {
     store.swap(held.bearer);
     if (!keepsSessions) login.useKey(renewKey(keyPath));
     const done = { credential, sessions: keepsSessions ? 'kept' : 'ended', graceSeconds: 0 };
-    this.#tell('reload', { trigger, result: 'reloaded' });
     this.#tell('rotation', done);
+    this.#tell('reload', { trigger, result: 'reloaded' });
     return json({ reloaded: true, ...done });
   }
 

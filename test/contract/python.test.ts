@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { layComfyUi } from '../../src/stand-in/tree.ts';
+import { GUARD_NODE, LOGIN_NODE, layComfyUi, layGuard } from '../../src/stand-in/tree.ts';
 import { freshPair, readsEverything, statusOf, statusWith } from './stage.ts';
 
 const SOURCE = `
@@ -55,6 +55,40 @@ describe('the stand-in for ComfyUI’s Python', () => {
     expect([await statusOf(`${url}/queue`), await statusWith(`${url}/queue`, hash)]).toEqual([401, 200]);
     child?.kill('SIGINT');
     expect(await ended).toEqual([0, null]);
+  });
+
+  it('with the guard reloads by SIGHUP, and says so on stdout', async () => {
+    const [old, next] = [freshPair().hash, freshPair().hash];
+    writeFileSync(join(dir, 'login', 'PASSWORD'), `${old}\nadmin`);
+    layGuard(dir);
+    try {
+      const { url } = await serve();
+      const events = createInterface({ input: child?.stdout as NodeJS.ReadableStream });
+      writeFileSync(join(dir, 'login', 'PASSWORD'), `${next}\nadmin`);
+      child?.kill('SIGHUP');
+      const seen: string[] = [];
+      for await (const line of events) {
+        const { source, event } = JSON.parse(line);
+        seen.push(`${source}: ${event}`);
+        if (event === 'reload') break;
+      }
+      expect(seen).toEqual(['guard: guard-ready', 'guard: rotation', 'guard: reload']);
+      expect([await statusWith(`${url}/queue`, old), await statusWith(`${url}/queue`, next)]).toEqual([
+        401, 200,
+      ]);
+    } finally {
+      rmSync(join(dir, GUARD_NODE), { recursive: true });
+    }
+  });
+
+  it('with the guard ends with 78 before it listens where the login node is not loaded', () => {
+    const folder = join(dir, 'without-login');
+    layComfyUi(folder);
+    layGuard(folder);
+    rmSync(join(folder, LOGIN_NODE), { recursive: true });
+    const { status, stderr, stdout } = run('-u', join(folder, 'main.py'), '--port', '0');
+    expect([status, stdout]).toEqual([78, '']);
+    expect(stderr).toMatch(/^comfyui-auth guard: .+\. Remedy: .+\n$/);
   });
 
   it('dies by SIGTERM, as ComfyUI does', async () => {
