@@ -123,7 +123,8 @@ async def spy(request):
           stop: () => host.stop(),
         }));
         const before = (await ask(`${url}/spy`, bearer(rig.hash))).json;
-        for (const [path, asked] of ways) expect(await statusOf(url + path, asked)).toBe(401);
+        for (const [path, asked] of ways)
+          expect(await statusOf(url + path, asked)).toBe(guard ? 401 : stage.nodeRefuses);
         const { compared, digests } = (await ask(`${url}/spy`, bearer(rig.hash))).json;
         await stop();
         return { seen: compared.includes(wrong), digests: digests - before.digests };
@@ -142,11 +143,8 @@ async def spy(request):
         const { hash } = stage.rig;
         const { url } = await stage.rig.start({ guard, args: ['--enable-cors-header', ORIGIN] });
         const token = `${STATS}?token=${encodeURIComponent(hash)}`;
-        for (const [origin, status] of [
-          [ORIGIN, 200],
-          ['https://other.example', 401],
-          [undefined, 401],
-        ] as const) {
+        for (const origin of [ORIGIN, 'https://other.example', undefined]) {
+          const status = origin === ORIGIN ? 200 : stage.nodeRefuses;
           const headers = origin === undefined ? {} : { origin };
           expect(await statusOf(url + STATS, bearer(hash, { headers }))).toBe(status);
           expect(await statusOf(url + token, { headers })).toBe(status);

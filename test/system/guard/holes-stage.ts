@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import type { HostProcess } from './host-process.ts';
 import { withoutPython } from './python.ts';
-import { GuardRig, LOGIN_NODES, type StartOptions } from './rig.ts';
+import { GuardRig, LOGIN_NODES, type LoginNode, type StartOptions } from './rig.ts';
 
 /** The line by which the guard says why it does not let ComfyUI start. */
 const REFUSAL = /^comfyui-auth guard: .+\. Remedy: .+$/m;
@@ -16,6 +16,16 @@ export const fingerprint = (hash: string) => createHash('sha256').update(hash).d
 /** A rig for each test, gone after it. */
 export class HolesStage {
   rig!: GuardRig;
+  readonly login: LoginNode;
+
+  constructor(login: LoginNode) {
+    this.login = login;
+  }
+
+  /** What the login node itself answers whom it refuses. */
+  get nodeRefuses(): number {
+    return this.login.older ? 302 : 401;
+  }
 
   /** Starts the server, with the guard where nothing else is said; waits until it listens. */
   start(options?: StartOptions): Promise<HostProcess> {
@@ -47,7 +57,7 @@ export class HolesStage {
 /** Tests with each login node that is at hand. */
 export function eachLoginNode(tests: (stage: HolesStage) => void): void {
   describe.skipIf(missing).each(LOGIN_NODES)('$name', (login) => {
-    const stage = new HolesStage();
+    const stage = new HolesStage(login);
     beforeEach(() => {
       stage.rig = new GuardRig(login);
     });

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { LOGIN_NODE } from '../../../src/stand-in/tree.ts';
@@ -18,15 +18,19 @@ export const GUARD_NODE = 'custom_nodes/comfyui-auth-guard';
 export interface LoginNode {
   name: string;
   folder: string;
+  /** The version before June 2024: it redirects whoever it refuses, knows no guests, and skips .js and .css alone. */
+  older: boolean;
 }
 
 const checkout = process.env.COMFYUI_LOGIN_DIR;
+const isOlder = (folder: string) =>
+  !readFileSync(join(folder, 'password.py'), 'utf8').includes('Authentication required');
 
 /** The one of these tests always; the real one where COMFYUI_LOGIN_DIR names a checkout of it. */
 export const LOGIN_NODES: LoginNode[] = [
   { name: 'the login node in its place', folder: join(image, 'login-node') },
   ...(checkout === undefined ? [] : [{ name: 'the real login node', folder: checkout }]),
-];
+].map((login) => ({ ...login, older: isOlder(login.folder) }));
 
 export interface StartOptions {
   /** Whether the guard is there; yes where nothing is said. */
