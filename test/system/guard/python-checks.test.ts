@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { requires } from '../capability.ts';
 import { PYTHON, withoutPython } from './python.ts';
 
 const project = resolve(import.meta.dirname, '..', '..', '..');
@@ -25,7 +26,12 @@ const names = readdirSync(join(project, tests)).filter((name) => /^test_.*\.py$/
 const whole = { minLength: names.length, maxLength: names.length };
 const orders = fc.sample(fc.shuffledSubarray(names, whole), 2);
 
-describe.skipIf(withoutPython())('the guard, as Python sees it', () => {
+const tools = spawnSync(PYTHON, ['-c', 'import mypy, pytest']).status === 0;
+const skipped = [withoutPython(), requires('mypy and pytest (test/guard/requirements.txt)', tools)].includes(
+  true,
+);
+
+describe.skipIf(skipped)('the guard, as Python sees it', () => {
   test('its types hold', () => {
     const { status, output } = run(
       ...['mypy', '--strict', '--config-file', config, '--cache-dir', join(scratch, 'mypy'), 'image/guard'],
