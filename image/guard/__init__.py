@@ -18,10 +18,12 @@ if os.environ.get("COMFYUI_AUTH_OPEN") != "yes-i-know":
 
         install(VERSION)
     except Exception as error:  # noqa: BLE001
-        print(
-            f"comfyui-auth guard: cannot be loaded: {type(error).__name__}: {error}. "
-            "Remedy: install what ComfyUI-Login needs (its requirements.txt) for this Python",
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(78)
+        try:
+            print(
+                f"comfyui-auth guard: cannot be loaded: {type(error).__name__}: {error}. "
+                "Remedy: install what ComfyUI-Login needs (its requirements.txt) for this Python",
+                file=sys.stderr,
+                flush=True,
+            )
+        finally:
+            os._exit(78)

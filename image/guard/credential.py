@@ -4,13 +4,16 @@ import hashlib
 import os
 import re
 import stat
+import unicodedata
 from dataclasses import dataclass
 
 from .faults import Unsafe
 
 # Python's bcrypt takes these costs only (bcrypt, `_bcrypt/src/lib.rs`).
-_SHAPE = rb"\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}"
-_CANONICAL = re.compile(rb"(" + _SHAPE + rb")\n([^\x00-\x1f\x7f]+)\n?")
+_SHAPE = rb"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}"
+_CANONICAL = re.compile(rb"(" + _SHAPE + rb")\n([^\n]+)\n?")
+# Above it one login takes from half a minute to days.
+_MOST_COST = 16
 _BEARER = re.compile(_SHAPE)
 _MOST_BYTES = 4096
 _REMEDY = "write PASSWORD as `hash`, newline, `user name` (`comfyui-auth sync` does), then start again"
@@ -39,13 +42,21 @@ def read_credential(path: str) -> Credential:
     found = _CANONICAL.fullmatch(content)
     if found is None or len(content) == _MOST_BYTES:
         raise Unsafe(f"{path} {_deviation(content)}", _REMEDY)
+    if int(found[2]) > _MOST_COST:
+        raise Unsafe(f"{path} has a hash of cost {int(found[2])}: no login would end", "use a hash of cost 12")
+    return Credential(found[1].decode(), _username(path, found[3]))
+
+
+def _username(path: str, content: bytes) -> str:
     try:
-        username = found[2].decode("utf-8")
+        username = content.decode("utf-8")
     except UnicodeDecodeError:
         raise Unsafe(f"{path} has a user name that is not UTF-8", _REMEDY) from None
     if username != username.strip():
         raise Unsafe(f"{path} has blanks around its user name", _REMEDY)
-    return Credential(found[1].decode(), username)
+    if any(unicodedata.category(character) == "Cc" for character in username):
+        raise Unsafe(f"{path} has a control character in its user name", _REMEDY)
+    return username
 
 
 def _read(path: str) -> bytes:

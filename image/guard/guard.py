@@ -101,13 +101,16 @@ class Guard:
         return answer
 
     async def _throttle(self, request: web.Request, wait: int) -> web.StreamResponse:
-        if self._held < _MOST_HELD:
-            self._held += 1
-            try:
-                await asyncio.sleep(_HOLD_SECONDS)
-            finally:
-                self._held -= 1
-        return answers.throttled(request, wait)
+        answer = answers.throttled(request, wait)
+        if self._held >= _MOST_HELD:
+            answer.force_close()
+            return answer
+        self._held += 1
+        try:
+            await asyncio.sleep(_HOLD_SECONDS)
+        finally:
+            self._held -= 1
+        return answer
 
     async def _health(self, request: web.Request) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD"):

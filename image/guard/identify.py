@@ -15,6 +15,8 @@ from .seen import Seen
 from .settings import Settings
 from .throttle import Throttle, client_address
 
+# Too many wait for bcrypt: soon there will be room.
+_BUSY_SECONDS = 1
 _HEADER = re.compile(r"[ \t]*([^ \t]+)[ \t]+([^ \t]+)[ \t]*")
 
 
@@ -36,9 +38,10 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of a password. `wait`: it was not looked at, and may be sent again after so many seconds."""
+    """What came of a password. `verdict`: `password` where it fits the live bearer, `grace` where the one before it.
+    `wait`: it was not looked at, and may be sent again after so many seconds."""
 
-    fits: bool
+    verdict: str | None
     wait: int = 0
 
 
@@ -68,6 +71,12 @@ class Tokens:
         before = self.before
         return "grace" if before is not None and hmac.compare_digest(candidate, before.encode()) else None
 
+    def verdict_of(self, token: str | None) -> str | None:
+        """For a password that is known to fit this token: `password` or `grace`; None where it holds no longer."""
+        if token is None:
+            return None
+        return "password" if token == self.live.token else "grace" if token == self.before else None
+
 
 class Identify:
     """Tells who may come in. What it lets in, the login node is asked about all the same."""
@@ -94,58 +103,68 @@ class Identify:
         return self._by_query(request) or Unknown()
 
     async def is_known(self, request: web.Request) -> bool:
-        """The same without a bcrypt: for what anybody may ask."""
+        """Whether it has a session or a bearer: what anybody may ask must not tell who guesses a password right."""
         by_session = await self._by_session(request)
         if by_session is not None:
             return by_session.verdict == "session"
         found = _HEADER.fullmatch(request.headers.get("Authorization", ""))
         if found is None or found[1].lower() != "bearer":
             return False
-        candidate = _bytes(found[2])
-        return self._tokens.verdict(candidate, "bearer") is not None or self._recall(candidate) is not None
+        return self._tokens.verdict(_bytes(found[2]), "bearer") is not None
 
     async def attempt(self, request: web.Request, password: bytes, how: str) -> Attempt:
-        """Asks bcrypt, within the limits, whether a password fits the live bearer; one that does is remembered."""
-        token = self._tokens.live.token
+        """Within the limits, whether a password fits a bearer that holds: by bcrypt, and from then on by memory."""
+        address = self.address_of(request)
         if not may_be_password(password):
-            result = Attempt(False, self._draw(request))
-        elif self._passwords.recall(password) == token:
-            result = Attempt(True)
-        else:
-            result = await self._ask_bcrypt(request, password, token)
-        if result.fits:
-            self._throttle.succeeded(self.address_of(request))
-            self._passwords.remember(password, token)
-            self._seen.attempts["ok"] += 1
-        elif result.wait == 0:
-            self._seen.refused(self.address_of(request), how, "wrong-password")
-        return result
+            wait = self._draw(address)
+            if wait == 0:
+                self._seen.refused(address, how, "wrong-password")
+            return Attempt(None, wait)
+        remembered = self._tokens.verdict_of(self._passwords.recall(address, password))
+        if remembered is None:
+            return await self._ask_bcrypt(address, password, how)
+        # Whoever shares the address must not guess for nothing; others' failures do not count here.
+        wait = self._draw(address, in_all=False)
+        if wait == 0:
+            self._throttle.give_back(address, in_all=False)
+        return Attempt(remembered if wait == 0 else None, wait)
 
-    async def _ask_bcrypt(self, request: web.Request, password: bytes, token: str) -> Attempt:
-        if not self._passwords.is_checking(password, token):
-            wait = self._draw(request)
-            if wait > 0:
-                return Attempt(False, wait)
+    async def _ask_bcrypt(self, address: str, password: bytes, how: str) -> Attempt:
+        token = self._tokens.live.token
+        joins = self._passwords.is_checking(address, password, token)
+        wait = 0 if joins else _BUSY_SECONDS if self._passwords.is_busy else self._draw(address)
+        if wait > 0:
+            return Attempt(None, wait)
         # What fitted the bearer before this one fits nothing.
-        return Attempt(await self._passwords.fits(password, token) and token == self._tokens.live.token)
+        fits = await self._passwords.fits(address, password, token) and token == self._tokens.live.token
+        if fits and not joins:
+            self._throttle.succeeded(address)
+            self._passwords.remember(address, password, token)
+            self._seen.attempts["ok"] += 1
+        elif not joins:
+            self._seen.refused(address, how, "wrong-password")
+        return Attempt("password" if fits else None)
 
     def malformed(self, request: web.Request) -> int:
         """Counts a form that cannot be a login; gives the seconds to wait where the limit is reached."""
-        wait = self._draw(request)
+        address = self.address_of(request)
+        wait = self._draw(address)
         if wait == 0:
-            self._seen.refused(self.address_of(request), "form", "malformed")
+            self._seen.refused(address, "form", "malformed")
         return wait
 
     def wait(self, request: web.Request) -> int:
-        """Seconds until a password may be tried from there again."""
-        return self._told(request, self._throttle.wait(self.address_of(request)))
-
-    def _draw(self, request: web.Request) -> int:
-        return self._told(request, self._throttle.draw(self.address_of(request)))
-
-    def _told(self, request: web.Request, wait: int) -> int:
+        """Seconds until anything may be tried from there again."""
+        address = self.address_of(request)
+        wait = self._throttle.wait(address, in_all=False)
         if wait > 0:
-            self._seen.throttled(self.address_of(request), wait)
+            self._seen.throttled(address, wait)
+        return wait
+
+    def _draw(self, address: str, *, in_all: bool = True) -> int:
+        wait = self._throttle.draw(address, in_all=in_all)
+        if wait > 0:
+            self._seen.throttled(address, wait)
         return wait
 
     def address_of(self, request: web.Request) -> str:
@@ -174,15 +193,11 @@ class Identify:
         verdict = self._tokens.verdict(candidate, "bearer")
         if verdict is not None:
             return Known(verdict, self._with_live_bearer(request))
-        recalled = self._recall(candidate)
-        if recalled is not None:
-            verdict = "password" if recalled == self._tokens.live.token else "grace"
-            return Known(verdict, self._with_live_bearer(request))
         if not self._settings.bearer_password or not may_be_password(candidate):
             return Unknown()
         attempt = await self.attempt(request, candidate, "bearer")
-        if attempt.fits:
-            return Known("password", self._with_live_bearer(request))
+        if attempt.verdict is not None:
+            return Known(attempt.verdict, self._with_live_bearer(request))
         return Unknown("throttled", attempt.wait) if attempt.wait > 0 else Unknown()
 
     def _by_query(self, request: web.Request) -> Known | None:
@@ -194,11 +209,6 @@ class Identify:
             return Known(verdict, request)
         # Another scheme's header would make the login node answer 500.
         return Known(verdict, self._with_live_bearer(request))
-
-    def _recall(self, candidate: bytes) -> str | None:
-        """The bearer that this password is known to fit, where that still holds."""
-        token = self._passwords.recall(candidate) if self._settings.bearer_password else None
-        return token if token is not None and token in (self._tokens.live.token, self._tokens.before) else None
 
     def _with_live_bearer(self, request: web.Request) -> web.Request:
         live = f"Bearer {self._tokens.live.token}"

@@ -4,14 +4,13 @@ import asyncio
 import importlib
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 from aiohttp import web
 
 from .credential import read_credential
-from .faults import Unsafe
+from .faults import Unsafe, end
 from .guard import Guard
 from .identify import Identify, Tokens
 from .login_form import LoginForm
@@ -23,8 +22,6 @@ from .seen import Seen
 from .sessions import Sessions
 from .settings import Settings, read_settings
 from .throttle import Throttle
-
-_UNSAFE = 78
 
 
 def install(version: str) -> None:
@@ -92,7 +89,7 @@ def _take_sessions(settings: Settings, node: LoginNode, app: web.Application) ->
     sessions = Sessions(settings.session_seconds)
     if node.session_key is not None:
         sessions.use(node.session_key)
-    return sessions if sessions.take_place_of_first(app.middlewares) else None
+    return sessions if sessions.take_place(app.middlewares, app.middlewares.index(node.check)) else None
 
 
 def _hear_signal(reload: Reload) -> None:
@@ -113,6 +110,4 @@ def _hear_signal(reload: Reload) -> None:
 
 
 def _end(what: str, remedy: str) -> NoReturn:
-    print(f"comfyui-auth guard: {what}. Remedy: {remedy}", file=sys.stderr, flush=True)
-    sys.stdout.flush()
-    os._exit(_UNSAFE)
+    end(f"comfyui-auth guard: {what}. Remedy: {remedy}")

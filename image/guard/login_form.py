@@ -40,7 +40,7 @@ class LoginForm:
         if not isinstance(password, str):
             return self._malformed(request, "The field `password` is missing.", 400)
         attempt = await self._identify.attempt(request, password.encode("utf-8", "surrogatepass"), "form")
-        if attempt.fits:
+        if attempt.verdict == "password":
             return await self._log_in(request)
         return attempt.wait or answers.redirect("/login?wrong_password=1")
 

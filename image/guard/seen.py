@@ -37,7 +37,11 @@ class Seen:
         if now - self._throttled.get(address, -_REMEMBER_SECONDS) < _REMEMBER_SECONDS:
             return
         if len(self._throttled) >= _MOST_REMEMBERED:
-            self._throttled.clear()
+            since = now - _REMEMBER_SECONDS
+            self._throttled = {who: at for who, at in self._throttled.items() if at > since}
+        # So many addresses in one minute are one attack, and no news.
+        if len(self._throttled) >= _MOST_REMEMBERED:
+            return
         self._throttled[address] = now
         self.event("login-throttled", address=address, retryAfter=wait)
 

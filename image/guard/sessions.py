@@ -11,6 +11,13 @@ from aiohttp_session import session_middleware
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 
+class _Storage(EncryptedCookieStorage):
+    def load_cookie(self, request: web.Request) -> str | None:
+        cookie = super().load_cookie(request)
+        # What is no ASCII is no cookie of ours, and could not even be tried.
+        return cookie if cookie is not None and cookie.isascii() else None
+
+
 class Sessions:
     """Takes the place of the login node's session middleware."""
 
@@ -18,9 +25,11 @@ class Sessions:
         self._max_age = max_age
         self._plain, self._secure = self._pair(new_key())
 
-    def take_place_of_first(self, middlewares: MutableSequence[Any]) -> bool:
-        """Whether there was one whose place could be taken."""
-        for index, found in enumerate(middlewares):
+    def take_place(self, middlewares: MutableSequence[Any], end: int) -> bool:
+        """Whether there was one before `end` whose place could be taken. Of several the last one's: its sessions are
+        those that the login node sees."""
+        for index in reversed(range(end)):
+            found = middlewares[index]
             name = getattr(found, "__qualname__", "")
             if getattr(found, "__module__", "") == "aiohttp_session" and name.startswith("session_middleware."):
                 middlewares[index] = self._middleware()
@@ -34,7 +43,7 @@ class Sessions:
 
     def _pair(self, key: str) -> tuple[Middleware, Middleware]:
         def made(secure: bool) -> Middleware:
-            storage = EncryptedCookieStorage(key, max_age=self._max_age, samesite="Lax", secure=secure)
+            storage = _Storage(key, max_age=self._max_age, samesite="Lax", secure=secure)
             return session_middleware(storage)
 
         return made(False), made(True)

@@ -38,31 +38,36 @@ class Throttle:
         self._all = _Bucket(attempts * _IN_ALL, clock())
         self._addresses: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def wait(self, address: str) -> int:
+    def wait(self, address: str, *, in_all: bool = True) -> int:
         """Whole seconds until this address may try again; 0: it may now."""
-        return math.ceil(max(bucket.wait(self._clock()) for bucket in self._buckets(address)))
+        return math.ceil(max(bucket.wait(self._clock()) for bucket in self._buckets(address, in_all)))
 
-    def draw(self, address: str) -> int:
+    def draw(self, address: str, *, in_all: bool = True) -> int:
         """Takes one attempt. Gives what `wait` gives, and takes none where that is not 0."""
-        wait = self.wait(address)
+        wait = self.wait(address, in_all=in_all)
         if wait == 0:
-            for bucket in self._buckets(address):
+            for bucket in self._buckets(address, in_all):
                 bucket.left -= 1
         return wait
 
+    def give_back(self, address: str, *, in_all: bool = True) -> None:
+        """The attempt was none to be counted."""
+        for bucket in self._buckets(address, in_all):
+            bucket.left = min(bucket.size, bucket.left + 1)
+
     def succeeded(self, address: str) -> None:
-        """The attempt was none to be counted, and clears those before it."""
-        self._all.left = min(self._all.size, self._all.left + 1)
+        """The attempt was none to be counted, and clears those of its address before it."""
+        self.give_back(address)
         self._addresses.pop(address, None)
 
-    def _buckets(self, address: str) -> list[_Bucket]:
+    def _buckets(self, address: str, in_all: bool) -> list[_Bucket]:
         if self._only_in_all:
             return [self._all]
         bucket = self._addresses.pop(address, None) or _Bucket(self._attempts, self._clock())
         self._addresses[address] = bucket
         if len(self._addresses) > _MOST_ADDRESSES:
             self._addresses.popitem(last=False)
-        return [bucket, self._all]
+        return [bucket, self._all] if in_all else [bucket]
 
 
 def client_address(peer: str | None, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:

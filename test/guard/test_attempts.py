@@ -8,6 +8,7 @@ from guard.credential import Credential
 from guard.identify import Attempt, Unknown
 
 WITH_BLANKS = "correct horse battery"
+RIGHT, WRONG = Attempt("password"), Attempt(None)
 
 
 class TestPassword:
@@ -31,11 +32,43 @@ class TestPassword:
         clock.passes(20)
         assert told(identify, bearer("wrong"), bearer(PASSWORD)) == ["refused", "throttled"]
 
-    def test_the_limit_is_none_for_who_has_the_bearer_or_is_remembered(self, make, live):
+    def test_the_limit_is_none_for_who_has_the_bearer(self, make, live):
         identify, _, _ = make()
+        # Remembered or not: whoever guesses must not be told by it.
         assert told(identify, bearer(PASSWORD)) == ["password"]
         told(identify, *[bearer(f"wrong-{number}") for number in range(5)])
-        assert told(identify, bearer("wrong"), bearer(PASSWORD), bearer(live)) == ["throttled", "password", "bearer"]
+        assert told(identify, bearer("wrong"), bearer(PASSWORD), bearer(live)) == ["throttled", "throttled", "bearer"]
+
+    def test_the_limit_in_all_is_none_for_an_address_that_is_remembered(self, make, monkeypatch):
+        identify, _, _ = make(MAX_LOGIN_ATTEMPTS="1")
+        address = "here"
+        monkeypatch.setattr(identify, "address_of", lambda _: address)
+        assert told(identify, bearer(PASSWORD)) == ["password"]
+        for number in range(10):
+            address = f"there {number}"
+            assert told(identify, bearer(f"wrong-{number}")) == ["refused"]
+        address = "elsewhere"
+        assert told(identify, bearer(PASSWORD)) == ["throttled"]
+        address = "here"
+        assert told(identify, bearer(PASSWORD)) == ["password"]
+
+    def test_of_one_wrong_password_at_a_time_one_is_counted(self, make, asked, capsys):
+        identify, _, seen = make()
+
+        async def ask():
+            return await asyncio.gather(*(identify.identify(bearer("wrong")) for _ in range(100)))
+
+        assert asyncio.run(ask()) == [Unknown()] * 100
+        assert (len(asked), seen.attempts["wrong"], capsys.readouterr().out.count("login-refused")) == (1, 1, 1)
+
+    def test_too_many_at_a_time_are_asked_to_come_again(self, make):
+        identify, _, _ = make(MAX_LOGIN_ATTEMPTS="1000")
+
+        async def ask():
+            return await asyncio.gather(*(identify.identify(bearer(f"wrong-{number}")) for number in range(30)))
+
+        answers = asyncio.run(ask())
+        assert answers == [Unknown()] * 10 + [Unknown("throttled", 1)] * 20
 
     def test_a_hash_is_never_tried(self, make, token, asked):
         identify, _, seen = make()
@@ -93,15 +126,15 @@ class TestForm:
     def test_right_wrong_and_too_often(self, make):
         identify, tokens, seen = make()
         tokens.change(Credential(bcrypt.hashpw(WITH_BLANKS.encode(), bcrypt.gensalt(4)).decode(), "ada"), 0)
-        assert self.attempts(identify, "x", "y", WITH_BLANKS) == [Attempt(False), Attempt(False), Attempt(True)]
-        assert self.attempts(identify, "x", "y", "z", WITH_BLANKS) == [*[Attempt(False)] * 3, Attempt(True)]
-        assert seen.attempts == {"wrong": 5, "ok": 2}
+        assert self.attempts(identify, "x", "y", WITH_BLANKS) == [WRONG, WRONG, RIGHT]
+        assert self.attempts(identify, "x", "y", "z", WITH_BLANKS) == [WRONG, WRONG, WRONG, Attempt(None, 20)]
+        assert seen.attempts == {"wrong": 5, "ok": 1, "throttled": 1}
 
     def test_what_can_be_none_counts_as_wrong(self, make):
         identify, _, _ = make()
-        assert self.attempts(identify, "x" * 73, "", "a\0b", "x") == [*[Attempt(False)] * 3, Attempt(False, 20)]
+        assert self.attempts(identify, "x" * 73, "", "a\0b", "x") == [WRONG, WRONG, WRONG, Attempt(None, 20)]
 
     def test_behind_the_relay_all_are_one(self, make):
         identify, _, _ = make(EXPOSE_MODE="relay", MAX_LOGIN_ATTEMPTS="1")
         answers = self.attempts(identify, *[f"x{number}" for number in range(11)])
-        assert answers == [*[Attempt(False)] * 10, Attempt(False, 6)]
+        assert answers == [*[WRONG] * 10, Attempt(None, 6)]

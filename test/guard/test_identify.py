@@ -119,10 +119,10 @@ class TestAsked:
     def test_a_guest_is_told_no_more_than_anybody(self, make):
         assert not self.known(make(GUEST_MODE_ENABLED="on")[0], request(session={"guest_mode": True}))
 
-    def test_a_remembered_password(self, make):
+    def test_no_password_for_whoever_guesses_could_ask_here(self, make):
         identify, _, _ = make()
         told(identify, bearer(PASSWORD))
-        assert self.known(identify, bearer(PASSWORD))
+        assert not self.known(identify, bearer(PASSWORD))
 
 
 def test_known_and_unknown_are_not_mixed_up():

@@ -128,13 +128,21 @@ class TestSessions:
     def test_takes_the_place_of_its_middleware_and_of_no_other(self):
         theirs = session_middleware(SimpleCookieStorage())
         middlewares = [another, theirs, another]
-        assert Sessions(60).take_place_of_first(middlewares)
+        assert Sessions(60).take_place(middlewares, len(middlewares))
         assert middlewares[0] is middlewares[2] is another
         assert middlewares[1] is not theirs
 
+    def test_of_several_the_one_that_the_login_node_sees(self):
+        first, seen, behind = (session_middleware(SimpleCookieStorage()) for _ in range(3))
+        middlewares = [first, seen, another, behind]
+        assert Sessions(60).take_place(middlewares, 2)
+        assert middlewares[0] is first
+        assert middlewares[1] is not seen
+        assert middlewares[3] is behind
+
     def test_where_there_is_none(self):
         middlewares = [another, None]
-        assert not Sessions(60).take_place_of_first(middlewares)
+        assert not Sessions(60).take_place(middlewares, len(middlewares))
         assert middlewares == [another, None]
 
     def test_keys_are_new_and_such_as_the_login_node_takes(self):

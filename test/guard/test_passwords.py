@@ -7,6 +7,7 @@ import pytest
 from guard.passwords import Passwords, may_be_password
 
 PASSWORD = b"correct horse"
+HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def fitting():
 def test_fits_or_not(fitting):
     async def ask():
         passwords = Passwords()
-        return [await passwords.fits(password, fitting) for password in (PASSWORD, b"wrong")]
+        return [await passwords.fits(HERE, password, fitting) for password in (PASSWORD, b"wrong")]
 
     assert asyncio.run(ask()) == [True, False]
 
@@ -25,7 +26,7 @@ def test_fits_or_not(fitting):
 def test_what_only_looks_like_a_hash_fits_nothing():
     # The last character of the salt has bits that bcrypt wants to be none.
     async def ask():
-        return await Passwords().fits(PASSWORD, "$2b$04$" + "a" * 53)
+        return await Passwords().fits(HERE, PASSWORD, "$2b$04$" + "a" * 53)
 
     assert asyncio.run(ask()) is False
 
@@ -33,7 +34,7 @@ def test_what_only_looks_like_a_hash_fits_nothing():
 def test_computed_once_for_all_who_ask_at_a_time(fitting, asked):
     async def ask():
         passwords = Passwords()
-        return await asyncio.gather(*(passwords.fits(PASSWORD, fitting) for _ in range(50)))
+        return await asyncio.gather(*(passwords.fits(HERE, PASSWORD, fitting) for _ in range(50)))
 
     assert asyncio.run(ask()) == [True] * 50
     assert asked == [PASSWORD]
@@ -42,12 +43,12 @@ def test_computed_once_for_all_who_ask_at_a_time(fitting, asked):
 def test_one_who_goes_away_takes_the_answer_from_nobody(fitting):
     async def ask():
         passwords = Passwords()
-        first = asyncio.create_task(passwords.fits(PASSWORD, fitting))
-        second = asyncio.create_task(passwords.fits(PASSWORD, fitting))
+        first = asyncio.create_task(passwords.fits(HERE, PASSWORD, fitting))
+        second = asyncio.create_task(passwords.fits(HERE, PASSWORD, fitting))
         await asyncio.sleep(0)
-        assert passwords.is_checking(PASSWORD, fitting)
+        assert passwords.is_checking(HERE, PASSWORD, fitting)
         first.cancel()
-        return await second, passwords.is_checking(PASSWORD, fitting), passwords._running
+        return await second, passwords.is_checking(HERE, PASSWORD, fitting), passwords._running
 
     assert asyncio.run(ask()) == (True, False, {})
 
@@ -56,7 +57,7 @@ def test_what_was_asked_is_not_kept(fitting):
     async def ask():
         passwords = Passwords()
         for number in range(20):
-            await passwords.fits(f"wrong {number}".encode(), fitting)
+            await passwords.fits(HERE, f"wrong {number}".encode(), fitting)
         return passwords
 
     passwords = asyncio.run(ask())
@@ -65,24 +66,49 @@ def test_what_was_asked_is_not_kept(fitting):
 
 def test_remembered_by_a_digest(fitting):
     passwords = Passwords()
-    assert passwords.recall(PASSWORD) is None
-    passwords.remember(PASSWORD, fitting)
-    assert passwords.recall(PASSWORD) == fitting
-    assert passwords.recall(PASSWORD + b" ") is None
+    assert passwords.recall(HERE, PASSWORD) is None
+    passwords.remember(HERE, PASSWORD, fitting)
+    assert passwords.recall(HERE, PASSWORD) == fitting
+    assert passwords.recall(HERE, PASSWORD + b" ") is None
+    # Who only guesses it from somewhere else is asked by bcrypt, too.
+    assert passwords.recall(THERE, PASSWORD) is None
     assert PASSWORD.decode() not in repr(vars(passwords))
-    assert Passwords()._digest(PASSWORD) not in passwords._fitting
+    assert Passwords()._digest(HERE, PASSWORD) not in passwords._fitting
 
 
 def test_forgotten_but_for_what_holds_on(fitting, token):
     passwords = Passwords()
     for but in (None, "another"):
-        passwords.remember(PASSWORD, fitting)
+        passwords.remember(HERE, PASSWORD, fitting)
         passwords.forget(but)
-        assert passwords.recall(PASSWORD) is None
-    passwords.remember(PASSWORD, fitting)
-    passwords.remember(b"the one before", token)
+        assert passwords.recall(HERE, PASSWORD) is None
+    passwords.remember(HERE, PASSWORD, fitting)
+    passwords.remember(HERE, b"the one before", token)
     passwords.forget(token)
-    assert [passwords.recall(PASSWORD), passwords.recall(b"the one before")] == [None, token]
+    assert [passwords.recall(HERE, PASSWORD), passwords.recall(HERE, b"the one before")] == [None, token]
+
+
+def test_remembered_for_a_bounded_number_of_addresses(fitting):
+    passwords = Passwords()
+    for number in range(5000):
+        passwords.remember(str(number), PASSWORD, fitting)
+        passwords.recall("0", PASSWORD)
+    assert len(passwords._fitting) == 4096
+    assert [passwords.recall(address, PASSWORD) for address in ("0", "1", "4999")] == [fitting, None, fitting]
+
+
+def test_no_more_than_two_are_ever_in_the_pool(fitting):
+    async def ask():
+        passwords = Passwords()
+        asking = [asyncio.create_task(passwords.fits(HERE, f"wrong {number}".encode(), fitting)) for number in range(10)]
+        await asyncio.sleep(0)
+        assert passwords.is_busy
+        while not all(task.done() for task in asking):
+            assert passwords._pool._work_queue.qsize() <= 2
+            await asyncio.sleep(0)
+        return passwords.is_busy
+
+    assert asyncio.run(ask()) is False
 
 
 @pytest.mark.parametrize("value", [b"x", b"x" * 72, "Zoë".encode(), b"\xff\xfe", b"$2b$10$", b" "])
