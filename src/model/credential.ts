@@ -47,7 +47,11 @@ export function isWeakPassword(password: Secret): boolean {
   return password.reveal().length < MIN_PASSWORD_LENGTH;
 }
 
-/** Whether a user name can stand in line 2 of a PASSWORD file: not empty, one line, no blanks at its ends. */
+/** PASSWORD has at most 4095 bytes for the guard (image/guard/credential.py), the hash among them. */
+const MAX_USERNAME_BYTES = 4000;
+
+/** Whether a user name can stand in line 2 of a PASSWORD file: not empty, no control character, no blanks at its ends. */
 export function isUsableUsername(name: string): boolean {
-  return name !== '' && !/[\0\r\n]/.test(name) && name.isWellFormed() && name.trim() === name;
+  const plain = name !== '' && !/\p{Cc}/u.test(name) && name.isWellFormed() && name.trim() === name;
+  return plain && Buffer.byteLength(name) <= MAX_USERNAME_BYTES;
 }
