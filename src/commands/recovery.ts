@@ -67,7 +67,9 @@ async function standsOrReloaded(
   const standing = await standingOf(job, credential, brief, world);
   if (standing.status !== 'refused' || credential === undefined) return standing;
   const reloaded = await renew(job, 'reload', credential, brief, world);
-  return reloaded.restartFailed ? standing : reloaded;
+  if (reloaded.untouched === true) return standing;
+  // What was not answered may have been done.
+  return reloaded.restartFailed ? standingOf(job, credential, brief, world) : reloaded;
 }
 
 /** Starts and proves a service whose files an interrupted command had changed, and that were put back. */

@@ -82,6 +82,7 @@ describe('auto chooses a reload only where it does all that a new process would'
     const pid = one.service.pid;
     const ran = one.service.deploy(renewed());
     expect([ran.code, ran.json.services[0].restart.action]).toEqual([0, 'restart']);
+    expect(ran.stderr).not.toContain('reload');
     expect(one.service.pid).not.toBe(pid);
   });
 

@@ -9,7 +9,7 @@ import { cleanEnv } from './deployment.ts';
 
 /**
  * Stands before the server, and spoils what it says to a reload, by what `fault` names: `refused`, `unsupported`,
- * `cut` (the server reloads, and nobody hears it), `mute` (it is never told, and nobody hears anything), `sick` (from the first reload to the second every bearer is refused, while
+ * `cut` (the server reloads, and nobody hears it), `hush` (it does, and nobody is told), `mute` (it is never told, and nobody hears anything), `sick` (from the first reload to the second every bearer is refused, while
  * the process is the same), `old` (the bearer that was known first is let in for ever),
  * `grace` (the same, as the server has announced it), `open` (a reloaded process lets everybody in). It counts the reloads in `reloads`.
  */
@@ -42,6 +42,7 @@ createServer((incoming, response) => {
   if (now === 'open' && url === '/system_stats' && reloaded !== undefined && reloaded === pid()) return say(response, 200, stats);
   const outgoing = request({ host: '127.0.0.1', port: Number(upstream), method, path: url, headers }, (answer) => {
     if (now === 'cut' && url === '/reload_token') return incoming.socket.destroy();
+    if (now === 'hush' && url === '/reload_token') return answer.resume();
     if (now === 'grace' && url === '/reload_token') {
       const chunks = [];
       answer.on('data', (chunk) => chunks.push(chunk));
@@ -56,7 +57,7 @@ createServer((incoming, response) => {
 `;
 
 /** What the front does to a reload. */
-type Fault = 'refused' | 'unsupported' | 'cut' | 'mute' | 'sick' | 'old' | 'grace' | 'open';
+type Fault = 'refused' | 'unsupported' | 'cut' | 'hush' | 'mute' | 'sick' | 'old' | 'grace' | 'open';
 
 /** The guard itself beside the real node, as the service has it where COMFYUI_LOGIN_DIR names one; else its stand-in. */
 function layTheGuard(comfyui: string): void {
@@ -115,6 +116,11 @@ export class GuardedService {
     this.#edit(`:${service.port}`, `:${port}`);
   }
 
+  /** Ends what the front does. */
+  heal(): void {
+    this.service.write('fault', '');
+  }
+
   /** How often the front was asked for a reload. */
   get reloads(): number {
     return this.service.read('reloads').split('\n').length - 1;
@@ -131,6 +137,11 @@ export class GuardedService {
   /** What the server itself says to a bearer. */
   withBearer(bearer: string): Promise<number> {
     return this.#ask({ authorization: `Bearer ${bearer}` });
+  }
+
+  /** Resolves when the server itself refuses a bearer. */
+  async refuses(bearer: string): Promise<void> {
+    while ((await this.withBearer(bearer)) !== 401);
   }
 
   withCookie(cookie: string): Promise<number> {
