@@ -15,6 +15,8 @@ from .metrics import Metrics
 from .reload import Reload
 from .seen import Seen
 
+NAME = "comfyui_auth_guard"
+
 # The login node lets these through without a login, whoever serves them (password.py, check_login_status).
 _OPEN_SUFFIXES = (".css", ".css.map", ".js", ".ico")
 # A flood that is answered at once comes back at once.

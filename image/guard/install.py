@@ -11,7 +11,7 @@ from aiohttp import web
 
 from .credential import read_credential
 from .faults import Unsafe, end
-from .guard import Guard
+from .guard import NAME, Guard
 from .identify import Identify, Tokens
 from .login_form import LoginForm
 from .login_node import LoginNode
@@ -51,6 +51,8 @@ def _starter(server: Any, version: str) -> Callable[[web.Application], Awaitable
 
 def _start(server: Any, app: web.Application, version: str) -> None:
     settings = read_settings(os.environ)
+    if any(getattr(it, "__name__", "") == NAME for it in app.middlewares):
+        raise Unsafe("two guards are loaded", "remove one of their folders from custom_nodes")
     node = LoginNode(app.middlewares)
     path = node.path_of("password_path", os.path.join(_comfyui(), "login", "PASSWORD"))
     credential = read_credential(path)
@@ -58,6 +60,9 @@ def _start(server: Any, app: web.Application, version: str) -> None:
         raise Unsafe("ComfyUI-Login has loaded another token than PASSWORD holds", "start ComfyUI again")
     guest_path = node.path_of("guest_mode_path", os.path.join(os.path.dirname(path), "GUEST_MODE"))
     _check_guests(settings, guest_path)
+    if node.can_change:
+        # Else it reads the file by itself at the first login page, whatever it holds by then.
+        node.change(credential)
 
     seen = Seen()
     tokens = Tokens(credential)

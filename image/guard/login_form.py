@@ -27,10 +27,18 @@ class LoginForm:
         """The answer, or the seconds to wait where the limit is reached."""
         if request.content_type not in _FORMS:
             return self._malformed(request, "The login is a form, urlencoded or multipart.", 415)
-        try:
-            form = await request.clone(client_max_size=_MOST_BYTES).post()
-        except web.HTTPRequestEntityTooLarge:
+        # What is packed, or has no length, could be of any size, and aiohttp reads it line by line before it counts.
+        if "Content-Encoding" in request.headers:
+            return self._malformed(request, "The form must not be packed.", 415)
+        if request.content_length is None:
+            return self._malformed(request, "The length of the form is missing.", 411)
+        if request.content_length > _MOST_BYTES:
             return self._malformed(request, "The form is too large.", 413)
+        try:
+            form = await request.post()
+        except ConnectionError:
+            # Who goes away has not tried anything.
+            raise
         except Exception:  # noqa: BLE001 - aiohttp has a different one for each thing that can be wrong with a body
             return self._malformed(request, "The form cannot be read.", 400)
         if form.get("guest_mode") == "1" and self._settings.guests and os.path.exists(self._guest_path):

@@ -104,7 +104,7 @@ class Reload:
         try:
             await asyncio.get_running_loop().run_in_executor(None, self._node.keep_session_key, key)
         except OSError as error:
-            # Only a restart will end the new sessions then; the old ones are over.
+            # The old sessions are over, but would come back with a restart: the entrypoint renews such a key then.
             self._seen.event("session-key-not-written", reason=error.strerror)
         return "ended"
 
