@@ -108,6 +108,28 @@ def test_successes_make_no_more_than_there_are(make):
     assert sum(drawn(throttle, str(number)) for number in range(50)) == 10
 
 
+def test_the_limit_in_all_can_be_left_out(make):
+    throttle = make(1)
+    for number in range(20):
+        throttle.draw(str(number))
+    assert throttle.draw("a") > 0
+    assert throttle.draw("a", in_all=False) == 0
+    assert throttle.draw("a", in_all=False) > 0
+    assert throttle.wait("b", in_all=False) == 0
+
+
+@pytest.mark.parametrize("in_all", [True, False])
+def test_given_back(make, in_all):
+    throttle = make(1)
+    for _ in range(100):
+        assert throttle.draw("a", in_all=in_all) == 0
+        throttle.give_back("a", in_all=in_all)
+    for _ in range(100):
+        throttle.give_back("a", in_all=in_all)
+    assert drawn(throttle, "a") == 1
+    assert sum(drawn(throttle, str(number)) for number in range(50)) == 9
+
+
 def test_behind_the_relay_one_limit_for_all(make, clock):
     throttle = make(3, only_in_all=True)
     assert drawn(throttle, "relay") == 30
