@@ -11,6 +11,7 @@ export type GuardMood =
   /** It says so only when it is asked. */
   | 'unsupported'
   | 'refuses'
+  /** It takes PASSWORD's, and gives no answer; ComfyUI has a prompt in its queue. */
   | 'mute'
   | 'absent'
   /** It says that it took PASSWORD's, and took nothing. */
@@ -84,7 +85,7 @@ require('node:http').createServer((request, response) => {
     answer(200, { status: 'ok', ...(knows && { guard, credential: nameOf(live) }) });
   } else if (request.url === '/reload_token') {
     appendFileSync(log, mood + '\\n');
-    if (mood === 'mute') return;
+    if (mood === 'mute') return void (live = held());
     if (mood === 'absent') answer(405, {});
     else if (mood === 'unsupported') answer(501, { code: 'reload-unsupported', error: '' });
     else if (mood === 'refuses') answer(409, { code: 'password-invalid', error: '' });
@@ -92,8 +93,8 @@ require('node:http').createServer((request, response) => {
     else answer(200, reload(mood));
   } else if (request.method === 'POST') answer(302, {}, { location: '/login?wrong_password=1' });
   else if (request.url === '/login') response.writeHead(200).end('<input type="password" name="password">');
-  else if (request.url === '/prompt') answer(200, { exec_info: { queue_remaining: 0 } });
-  else if (knows || isOpen) answer(200, stats);
-  else answer(401, {});
+  else if (!knows && !isOpen) answer(401, {});
+  else if (request.url === '/prompt') answer(200, { exec_info: { queue_remaining: mood === 'mute' ? 1 : 0 } });
+  else answer(200, stats);
 }).listen(port, '127.0.0.1');
 `;
