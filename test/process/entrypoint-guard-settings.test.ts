@@ -24,11 +24,7 @@ describe('no guard is put there', () => {
   });
 
   test.each<[string, () => string, RegExp]>([
-    [
-      'that is not there',
-      () => '/no/such/guard',
-      /GUARD_COPY names \/no\/such\/guard, which is not there/,
-    ],
+    ['that is not there', () => '/no/such/guard', /GUARD_COPY names \/no\/such\/guard, which is not there/],
     ['that is no path', () => 'guard', /GUARD_COPY names guard, which is no absolute path/],
     ['without a guard', () => stage.deployment.login, /GUARD_COPY: \S+ is no folder with the guard/],
   ])('a copy %s is refused (78)', async (_name, path, said) => {
