@@ -3,33 +3,44 @@ import { join, resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkGuardVariables } from '../../../entrypoint/guard/settings.ts';
+import { formatPasswordFile } from '../../../src/locations/password-file.ts';
+import { isUsableUsername } from '../../../src/model/credential.ts';
+import { Secret } from '../../../src/model/secret.ts';
+import { cheapHash, freshSecret } from '../../process/deployment.ts';
 import { PYTHON, withoutPython } from './python.ts';
 
 const root = resolve(import.meta.dirname, '..', '..', '..');
 
-/** Says of each pair of a variable and its value whether the guard takes it. */
+/** Says of each pair of a variable and its value, and of each PASSWORD in hex, whether the guard takes it. */
 const JUDGE = `
-import json, sys, types
+import json, os, sys, tempfile, types
 sys.path.insert(0, sys.argv[1])
 package = types.ModuleType("guard")
 package.__path__ = [sys.argv[1]]
 sys.modules["guard"] = package
+from guard.credential import read_credential
 from guard.faults import Unsafe
 from guard.settings import read_settings
-def takes(name, value):
+def takes(given):
     try:
-        read_settings({name: value})
+        if isinstance(given, list):
+            read_settings(dict([given]))
+        else:
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(bytes.fromhex(given))
+                file.flush()
+                read_credential(file.name)
         return True
     except Unsafe:
         return False
-print(json.dumps([takes(*pair) for pair in json.load(sys.stdin)]))
+print(json.dumps([takes(given) for given in json.load(sys.stdin)]))
 `;
 
 type Pair = [name: string, value: string];
 
-function byGuard(pairs: readonly Pair[]): boolean[] {
+function byGuard(given: readonly (Pair | string)[]): boolean[] {
   const folder = join(root, 'image', 'guard');
-  const options = { input: JSON.stringify(pairs), encoding: 'utf8' } as const;
+  const options = { input: JSON.stringify(given), encoding: 'utf8' } as const;
   const { stdout, stderr } = spawnSync(PYTHON, ['-B', '-c', JUDGE, folder], options);
   if (stdout === '') throw new Error(stderr);
   return JSON.parse(stdout);
@@ -92,6 +103,14 @@ const VALUES: Record<string, string[]> = {
     ]),
   ),
 };
+/** What one side or the other takes for a blank, or for the end of a line. */
+const ODD = [
+  ...' \t\x0b\x1c\x1f\x7f\x80\x85\u00a0\u1680\u180e\u2007\u200b\u2028\u2029\u3000\ufeff',
+  'ada',
+  '\n',
+  '\r',
+];
+
 const pairs = Object.entries(VALUES).flatMap(([name, values]) =>
   ['', ...values].map((value): Pair => [name, value]),
 );
@@ -122,5 +141,15 @@ describe.skipIf(withoutPython())('the entrypoint and the guard', () => {
     expect(passed.length).toBeGreaterThan(100);
     const guard = byGuard(passed);
     expect(passed.filter((_, index) => !guard[index])).toEqual([]);
+  });
+
+  test('whatever user name the entrypoint writes, the guard reads', () => {
+    const bearer = new Secret(cheapHash(freshSecret()));
+    const character = fc.oneof(fc.string({ unit: 'binary', maxLength: 1 }), fc.constantFrom(...ODD));
+    const any = fc.sample(fc.array(character, { maxLength: 6 }), 5000).map((parts) => parts.join(''));
+    const names = [...any, 'x'.repeat(5000), 'ü'.repeat(2500)].filter(isUsableUsername);
+    expect(names.length).toBeGreaterThan(500);
+    const guard = byGuard(names.map((name) => formatPasswordFile(bearer, name).toString('hex')));
+    expect(names.filter((_, index) => !guard[index])).toEqual([]);
   });
 });
