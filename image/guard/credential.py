@@ -1,13 +1,12 @@
 """The one credential of ComfyUI-Login, as its PASSWORD file holds it."""
 
 import hashlib
-import os
 import re
-import stat
 import unicodedata
 from dataclasses import dataclass
 
 from .faults import Unsafe
+from .regular_file import read_regular
 
 # Python's bcrypt takes these costs only (bcrypt, `_bcrypt/src/lib.rs`).
 _SHAPE = rb"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}"
@@ -61,14 +60,7 @@ def _username(path: str, content: bytes) -> str:
 
 def _read(path: str) -> bytes:
     try:
-        # A FIFO in its place must not hold the start up for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Unsafe(f"{path} is not a file", _REMEDY)
-            return os.read(descriptor, _MOST_BYTES)
-        finally:
-            os.close(descriptor)
+        return read_regular(path, _MOST_BYTES)
     except FileNotFoundError:
         raise Unsafe(f"{path} is missing: the first visitor would choose the password", _REMEDY) from None
     except OSError as error:

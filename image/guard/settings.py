@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .faults import Unsafe
+from .regular_file import read_regular
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -114,8 +115,7 @@ def _metrics_token(env: Mapping[str, str]) -> str | None:
         raise Unsafe("METRICS_TOKEN and METRICS_TOKEN_FILE are both set", "leave one of them out")
     if path:
         try:
-            with open(path, encoding="utf-8") as file:
-                token = file.read(4096).strip()
+            token = read_regular(path, 4096).decode("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             remedy = "name a file with the token in it that ComfyUI's user may read"
             raise Unsafe(f"METRICS_TOKEN_FILE cannot be read ({type(error).__name__})", remedy) from None

@@ -1,6 +1,7 @@
 """Every variable: what is good, what is bad, at the bounds, and empty."""
 
 import ipaddress
+import os
 
 import pytest
 from guard.faults import Unsafe
@@ -129,3 +130,9 @@ class TestTokenFile:
         path.write_text("m" * 16)
         with pytest.raises(Unsafe, match="both"):
             read_settings({"METRICS_TOKEN_FILE": str(path), "METRICS_TOKEN": "n" * 16})
+
+
+def test_a_metrics_token_that_would_never_come(tmp_path):
+    os.mkfifo(tmp_path / "token")
+    with pytest.raises(Unsafe, match="METRICS_TOKEN_FILE cannot be read"):
+        read_settings({"METRICS_TOKEN_FILE": str(tmp_path / "token")})
