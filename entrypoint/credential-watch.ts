@@ -2,17 +2,12 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../src/platform/clock.ts';
 import { readSecretText } from '../src/store/secret-file.ts';
 import { text } from './environment.ts';
+import { CREDENTIAL_VARIABLES } from './settings.ts';
 import { FolderWatch, foldersOf } from './watch-folders.ts';
-
-/** Whatever settings take a credential from. */
-const VARIABLES = [
-  ...(['COMFYUI_USERNAME', 'COMFYUI_PASSWORD', 'COMFYUI_BEARER_TOKEN'] as const),
-  ...(['COMFYUI_AUTH_SECRET_KEY', 'SECRET_KEY'] as const),
-];
 
 /** The files that hold the credential; none where it stands in the environment itself. */
 export const credentialFiles = (env: NodeJS.ProcessEnv): string[] =>
-  VARIABLES.flatMap((name) => text(env, `${name}_FILE`) ?? []);
+  CREDENTIAL_VARIABLES.flatMap((name) => text(env, `${name}_FILE`) ?? []);
 
 /** A file that is a mount of its own shows no rename, and a host's write into it may come without a word. */
 const POLL_MS = 250;

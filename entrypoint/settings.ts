@@ -52,6 +52,8 @@ export interface Settings {
 /** The variables that hold a part of the credential, under all their names (domain.md §3), or a key. */
 const PARTS = ['COMFYUI_USERNAME', 'COMFYUI_PASSWORD', 'COMFYUI_BEARER_TOKEN'] as const;
 const KEYS = ['COMFYUI_AUTH_SECRET_KEY', 'SECRET_KEY'] as const;
+/** Where the credential is read from, each also as a file's `…_FILE`. */
+export const CREDENTIAL_VARIABLES = [...PARTS, ...KEYS];
 const NAMES = { password: 'COMFYUI_PASSWORD', bearer: 'COMFYUI_BEARER_TOKEN' } as const;
 const SCRUBBED = [...PARTS, ...KEYS, ...Object.keys(ALIASES)].flatMap((name) => [name, `${name}_FILE`]);
 
