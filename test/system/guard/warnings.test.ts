@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { cheapHash, freshSecret } from '../../process/deployment.ts';
 import { ask, bearer, login, statusOf, withCookie } from './holes-client.ts';
 import { eachLoginNode } from './holes-stage.ts';
 
@@ -22,9 +23,13 @@ eachLoginNode((stage) => {
     for (const path of ['/healthz', '/metrics', '/assets/index.js']) {
       expect([path, await statusOf(url + path, bearer(rig.hash))]).toEqual([path, 200]);
     }
-    expect((await ask(`${url}/reload_token`, bearer(rig.hash, { method: 'POST' }))).status).toBe(200);
+    rig.write(cheapHash(freshSecret()));
+    const reloaded = await ask(`${url}/reload_token`, bearer(rig.hash, { method: 'POST' }));
+    expect(reloaded.json).toMatchObject({ reloaded: true });
+    rig.write(rig.hash);
+    const so = host.events.length;
     host.signal('SIGHUP');
-    await host.told('reload', host.events.length);
+    expect(await host.told('reload', so)).toMatchObject({ result: 'reloaded' });
     expect(await host.stop()).toEqual({ code: 0, signal: null });
     expect(host.stderr).not.toMatch(/Warning|Traceback|never awaited/);
   });
