@@ -146,7 +146,7 @@ async function byName(given: Circumstances): Promise<RestartPlan> {
     throw refused(service, 'it does not run, so there is nothing to reload');
   }
   if (isCompose && seen && (usualAction(given) === 'recreate' || isMadeWithOne(given))) {
-    throw refused(service, 'its container has the credential from its making, and would go back to that');
+    throw refused(service, 'its container was made with what is to be replaced, and would go back to it');
   }
   const state = await given.guard();
   if (state !== 'ready' && state !== 'stranger') throw refused(service, REFUSALS[state], state === 'silent');
