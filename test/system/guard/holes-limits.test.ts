@@ -103,7 +103,11 @@ eachLoginNode((stage) => {
       const { rig } = stage;
       const { url } = await stage.start();
       const known = bearer(rig.password);
-      expect(await statusOf(url + STATS, known)).toBe(200);
+      for (const from of [HERE, HERE, ELSEWHERE])
+        expect(await statusOf(url + STATS, { ...known, from })).toBe(200);
+      // It was tried twice: once for each address.
+      const metrics = await ask(`${url}/metrics`, bearer(rig.hash));
+      expect(metrics.body).toContain('comfyui_auth_login_attempts_total{result="ok"} 2\n');
       for (const from of [HERE, ELSEWHERE]) {
         expect((await ask(`${url}/healthz`, { ...known, from })).json).toEqual({ status: 'ok' });
         await exhaust(url, { from });
@@ -126,7 +130,8 @@ eachLoginNode((stage) => {
       const most = 10 * AT_MOST - AT_MOST;
       expect(locations.slice(0, most)).toEqual(Array(most).fill(WRONG));
       expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(0);
-      // Nobody is kept out by what others do: neither by his bearer, nor by a password that came from there before.
+      // Nobody is kept out by what others do: neither with the bearer, nor with a password that came from there before.
+      expect((await login(url, stage.rig.password)).location).toBe('/');
       for (const word of [stage.rig.hash, stage.rig.password]) {
         expect(await statusOf(url + STATS, bearer(word))).toBe(200);
       }
