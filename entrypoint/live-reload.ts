@@ -92,7 +92,8 @@ export class LiveReload {
       else this.#files?.onceItStands(changedMs, say);
       return 'same';
     }
-    // A signal that came during bcrypt goes first.
+    // A signal that came during bcrypt goes first. This turn of the event loop may have looked for signals before.
+    await turn();
     await turn();
     over.throwIfAborted();
     if (this.#reloads) return await this.#takeOver(round);

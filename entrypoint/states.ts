@@ -15,7 +15,7 @@ const NEXT = {
   VERIFY: ['STARTING', 'READY', 'RESTARTING'],
   READY: ['DEGRADED', 'RELOADING', 'DRAINING', 'RESTARTING'],
   DEGRADED: ['READY', 'RELOADING', 'DRAINING', 'RESTARTING'],
-  // The credential is read anew; ComfyUI takes another one only by a restart.
+  // The credential is read anew; without the guard ComfyUI takes another one only by a restart.
   RELOADING: ['READY', 'DEGRADED', 'DRAINING', 'RESTARTING'],
   // Nothing new is let in; what ComfyUI is at may come to its end.
   DRAINING: [],

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
+import bcrypt from 'bcryptjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { layGuard } from '../../src/stand-in/tree.ts';
 import { cheapHash, Deployment, freshPassword, type Running } from './entrypoint-harness.ts';
@@ -295,6 +296,18 @@ describe('SIGHUP', () => {
     expect(await statusAs(bearers[0])).toBe(200);
     await endUnbroken(running);
   });
+});
+
+test('a stop while bcrypt is computed goes first: nothing is written any more', async () => {
+  const running = await ready();
+  // So many rounds take a second.
+  const costly = bcrypt.hashSync(passwords[1], 14);
+  writeFileSync(files.password, passwords[1]);
+  writeFileSync(files.bearer, costly);
+  await expect.poll(() => deployment.health().state, { interval: 5 }).toBe('RELOADING');
+  expect(await running.stop()).toBe(0);
+  expect(deployment.bearer).toBe(bearers[0]);
+  expect(running.count('rotated')).toBe(0);
 });
 
 describe('PASSWORD beside the guard', () => {
