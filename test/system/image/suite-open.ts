@@ -1,125 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { cheapHash, freshSecret } from '../../process/deployment.ts';
-import { COMFYUI, type Container, type HostFolder, NODE } from './container.ts';
+import { COMFYUI, type Container } from './container.ts';
 import { loginNode } from './context.ts';
+import { CASES, type Case, LATER, LATER_WITHOUT_GUARD, type Volumes } from './open-cases.ts';
+import type { Answers } from './prober.ts';
 import type { ImageRig } from './rig.ts';
-
-/** What a case has in its volumes: a PASSWORD that is right, and the login node as it is in the image. */
-interface Volumes {
-  host: HostFolder;
-  login: string;
-  nodes: string;
-}
-
-/** A way in which ComfyUI-Login fails to load, and the server would be open (container.md §1). */
-interface Case {
-  name: string;
-  spoil?: (volumes: Volumes) => void;
-  env?: Record<string, string>;
-  args?: string[];
-  /** How it ends where nothing can put it right: the code of the diagnosis, and 77 for a missing permission. */
-  ends: string;
-  exit?: number;
-  /** Put right with a credential that is handed in, and with the image's copy of the node. */
-  healed?: boolean;
-}
-
-const KEY = `${'A'.repeat(43)}=`;
-const NOT_UTF8 = Buffer.from([0x24, 0xff, 0x0a]);
-const today = () => new Date().toISOString().slice(0, 19);
 
 /** Nothing is restored. */
 const NO_COPY = 'off';
 
-const key =
-  (content: string) =>
-  ({ host }: Volumes) =>
-    void host.file('custom_nodes/ComfyUI-Login/.secret-key.txt', content);
-
-const CASES: Case[] = [
-  {
-    name: 'O1 PASSWORD not UTF-8',
-    spoil: ({ host }) => void host.file('login/PASSWORD', NOT_UTF8),
-    ends: 'credential-missing',
-    healed: true,
-  },
-  {
-    name: 'O2 PASSWORD a folder',
-    spoil: ({ host }) => {
-      host.drop('login/PASSWORD');
-      host.folder('login/PASSWORD');
-    },
-    ends: 'not-a-file',
-  },
-  {
-    name: 'O3 PASSWORD unreadable by ComfyUI’s user',
-    spoil: ({ host }) => host.own('login/PASSWORD', 0),
-    ends: 'file-unreadable',
-    exit: 77,
-  },
-  {
-    name: 'O4 the node’s folder not writable, and no key file',
-    spoil: ({ host }) => host.own('custom_nodes/ComfyUI-Login', 0),
-    ends: 'login-node-not-writable',
-  },
-  { name: 'O5 the session key empty', spoil: key(''), ends: 'session-key-broken' },
-  { name: 'O6 a time zone in its date', spoil: key(`${KEY},${today()}+00:00`), ends: 'session-key-broken' },
-  { name: 'O7 no Fernet key in it', spoil: key(`short,${today()}`), ends: 'session-key-broken' },
-  {
-    name: 'O8 a Python package missing',
-    args: ['--tmpfs', '/opt/venv/lib/python3.11/site-packages/Crypto'],
-    ends: 'python-package-missing',
-  },
-  {
-    name: 'O9 --base-directory',
-    args: ['--tmpfs', '/base:uid=1000,gid=1000'],
-    env: { COMFYUI_ARGS: '--cpu --base-directory /base' },
-    ends: 'login-node-missing',
-    healed: true,
-  },
-  {
-    name: 'O10 --disable-all-custom-nodes',
-    env: { COMFYUI_ARGS: '--cpu --disable-all-custom-nodes' },
-    ends: 'login-node-disabled',
-  },
-  {
-    name: 'O11 the folder renamed',
-    spoil: ({ host }) => host.move('custom_nodes/ComfyUI-Login', 'custom_nodes/ComfyUI-Login.disabled'),
-    ends: 'login-node-disabled',
-    healed: true,
-  },
-  {
-    name: 'O11 the folder absent',
-    spoil: ({ host }) => host.drop('custom_nodes/ComfyUI-Login'),
-    ends: 'login-node-missing',
-    healed: true,
-  },
-];
-
-const write = (path: string, content: string) => `open(${JSON.stringify(path)}, "wb").write(${content})`;
-const PASSWORD = `${COMFYUI}/login/PASSWORD`;
-const brokenKey = (content: string) => write(`${NODE}/.secret-key.txt`, `b"${content}"`);
-
-/** What the server itself does just before it loads its nodes: all that could be checked has been. */
-const LATER: [name: string, python: string][] = [
-  ['O1 PASSWORD not UTF-8', write(PASSWORD, 'b"$\\xff\\n"')],
-  ['O2 PASSWORD a folder', `os.remove("${PASSWORD}"); os.mkdir("${PASSWORD}")`],
-  ['O3 PASSWORD unreadable', `os.chmod("${PASSWORD}", 0)`],
-  [
-    'O4 the node’s folder not writable, and no key',
-    `os.remove("${NODE}/.secret-key.txt"); os.chmod("${NODE}", 0o555)`,
-  ],
-  ['O5 the session key empty', brokenKey('')],
-  ['O6 a time zone in its date', brokenKey(`${KEY},${today()}+00:00`)],
-  ['O7 no Fernet key in it', brokenKey(`short,${today()}`)],
-  ['O8 a Python package fails', 'sys.modules["bcrypt"] = None'],
-  ['O9 another base folder', 'import folder_paths; folder_paths.custom_nodes[:] = ["/tmp"]'],
-  ['O10 all custom nodes off', 'args.disable_all_custom_nodes = True'],
-  ['O11 the folder renamed', `os.rename("${NODE}", "${NODE}.disabled")`],
-  ['O11 the folder absent', `import shutil; shutil.rmtree("${NODE}")`],
-  ['F1 PASSWORD removed', `os.remove("${PASSWORD}")`],
-  ['F2 PASSWORD emptied', write(PASSWORD, 'b""')],
-];
+/** What is said by whoever ends it, the entrypoint's proof or the guard. */
+const SAID = { 76: /^open: .* Remedy: .*exit 76/m, 78: /^comfyui-auth guard: .+ Remedy: .+$/m };
 
 const MODES = ['direct', 'relay'] as const;
 type Mode = (typeof MODES)[number];
@@ -207,29 +98,46 @@ export function openSuite(rig: () => ImageRig): void {
       },
     );
 
-    /** How often each of the two askers got in, until the server was killed. */
-    async function untilKilled(name: string, python: string, mode: Mode): Promise<number[]> {
-      const env = { EXPOSE_MODE: mode, BREAK_BEFORE_LOADING: python };
+    /** What each of the two askers got until the end, which has this code. */
+    async function untilEnded(code: 76 | 78, name: string, env: Record<string, string>): Promise<Answers[]> {
       const container = await start({ name, ends: '' }, env);
-      expect(await container.ended(), container.output).toBe(76);
+      expect(await container.ended(), container.output).toBe(code);
       expect(container.output).toMatch(/^starting: /m);
-      expect(container.output).toMatch(/^open: .* Remedy: .*exit 76/m);
+      expect(container.output).toMatch(SAID[code]);
       const answers = await container.answers();
       expect(answers).toHaveLength(PATHS.length);
+      for (const { asked } of answers) expect(asked).toBeGreaterThan(0);
+      return answers;
+    }
+
+    test.each(LATER)('%s after the checks: 78 by the guard, nobody is answered', async (name, python) => {
+      await inEachMode(async (mode) => {
+        const env = { EXPOSE_MODE: mode, BREAK_BEFORE_LOADING: python };
+        const answers = await untilEnded(78, name, env);
+        // The relay listens before ComfyUI does.
+        for (const { oks, answered } of answers) expect(mode === 'relay' ? oks : answered).toBe(0);
+      });
+    });
+
+    /** How often each of the two askers got in where the guard is not loaded, until the server was killed. */
+    async function untilKilled(name: string, python: string, mode: Mode): Promise<number[]> {
+      const env = { EXPOSE_MODE: mode, GUARD_COPY: NO_COPY, BREAK_BEFORE_LOADING: python };
+      const answers = await untilEnded(76, name, env);
       return answers.map(({ oks }) => oks);
     }
 
-    test.each(LATER)(
-      '%s after the checks, behind the relay: killed, 76, and nobody got in',
+    // Every third of them, all with OPEN=1: how the login fails makes no difference to what is asked of the server.
+    const unguarded = LATER.filter((_, index) => process.env.OPEN !== undefined || index % 3 === 0);
+    test.each([...LATER_WITHOUT_GUARD, ...unguarded])(
+      '%s after the checks, no guard, behind the relay: killed, 76, and nobody got in',
       async (name, python) => {
         expect(await untilKilled(name, python, 'relay')).toEqual([0, 0]);
       },
     );
 
-    // Where the machine has other things to do, a kill comes late: that says nothing of a server's host. Every third of
-    // them, all with OPEN=1: how it fails makes no difference to what is asked of it.
-    test.each(LATER.filter((_, index) => process.env.OPEN !== undefined || index % 3 === 0))(
-      '%s after the checks, directly: killed, 76, at once',
+    // Where the machine has other things to do, a kill comes late: that says nothing of a server's host.
+    test.each([...LATER_WITHOUT_GUARD, ...unguarded])(
+      '%s after the checks, no guard, directly: killed, 76, at once',
       { retry: 2 },
       async (name, python) => {
         expect(Math.max(...(await untilKilled(name, python, 'direct')))).toBeLessThanOrEqual(most(name));
