@@ -46,7 +46,7 @@ class Guard:
 
         return comfyui_auth_guard
 
-    def closed(self) -> str | None:
+    def _closed(self) -> str | None:
         """By a code, why nobody may come in now: with PASSWORD gone or empty the login node opens to anyone."""
         try:
             found = os.stat(self._path)
@@ -60,7 +60,7 @@ class Guard:
         path = request.path
         if path == "/healthz":
             return await self._health(request)
-        if self.closed() is not None:
+        if self._closed() is not None:
             self._seen.requests["closed"] += 1
             return answers.closed()
         if path == "/reload_token":
@@ -80,7 +80,7 @@ class Guard:
 
     async def _let_in(self, who: Known, handler: Handler) -> web.StreamResponse:
         path = who.request.path
-        if who.verdict == "guest" and (path.startswith("/internal/logs") or path == "/metrics"):
+        if who.verdict == "guest" and not _is_for_guests(who.request):
             return answers.forbidden()
         if path == "/metrics":
             return await self._metrics.answer(who.request)
@@ -117,7 +117,7 @@ class Guard:
     async def _health(self, request: web.Request) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD"):
             return answers.wrong_method("GET, HEAD")
-        reason = self.closed()
+        reason = self._closed()
         body: dict[str, object] = {"status": "ok" if reason is None else "closed"}
         if await self._identify.is_known(request):
             body["guard"] = {"version": self._version, "reload": self._reload.is_supported}
@@ -138,6 +138,14 @@ class Guard:
                 return answers.forbidden()
         result = await self._reload.reload("request")
         return answers.json(result.body, result.status)
+
+
+def _is_for_guests(request: web.Request) -> bool:
+    """Of what the login node lets guests do, not the log, which has had the token in it, and no change of a file whose
+    name ends as a page's does: there it does not look who asks."""
+    if request.path.startswith("/internal/logs") or request.path == "/metrics":
+        return False
+    return request.method == "GET" or not request.path.endswith(_OPEN_SUFFIXES)
 
 
 def _is_open(request: web.Request) -> bool:

@@ -19,7 +19,7 @@ from .metrics import Metrics
 from .reload import Reload
 from .scrub import scrub_ring, scrub_streams
 from .seen import Seen
-from .sessions import Sessions
+from .sessions import Sessions, new_key
 from .settings import Settings, read_settings
 from .throttle import Throttle
 
@@ -57,7 +57,7 @@ def _start(server: Any, app: web.Application, version: str) -> None:
     path = node.path_of("password_path", os.path.join(_comfyui(), "login", "PASSWORD"))
     credential = read_credential(path)
     if node.token != credential.token:
-        raise Unsafe("ComfyUI-Login has loaded another token than PASSWORD holds", "start ComfyUI again")
+        raise Unsafe("ComfyUI-Login has not loaded the token that PASSWORD holds", "start ComfyUI again")
     guest_path = node.path_of("guest_mode_path", os.path.join(os.path.dirname(path), "GUEST_MODE"))
     _check_guests(settings, guest_path)
     if node.can_change:
@@ -91,9 +91,7 @@ def _check_guests(settings: Settings, path: str) -> None:
 
 
 def _take_sessions(settings: Settings, node: LoginNode, app: web.Application) -> Sessions | None:
-    sessions = Sessions(settings.session_seconds)
-    if node.session_key is not None:
-        sessions.use(node.session_key)
+    sessions = Sessions(node.session_key or new_key(), settings.session_seconds)
     return sessions if sessions.take_place(app.middlewares, app.middlewares.index(node.check)) else None
 
 

@@ -37,8 +37,8 @@ class LoginForm:
         try:
             form = await request.post()
         except ConnectionError:
-            # Who goes away has not tried anything.
-            raise
+            # Who goes away has not tried anything, and hears nothing.
+            return answers.json({"error": "The form is not whole."}, 400)
         except Exception:  # noqa: BLE001 - aiohttp has a different one for each thing that can be wrong with a body
             return self._malformed(request, "The form cannot be read.", 400)
         if form.get("guest_mode") == "1" and self._settings.guests and os.path.exists(self._guest_path):

@@ -40,7 +40,7 @@ class LoginNode:
     @property
     def can_change(self) -> bool:
         """Whether another credential can be put into it while it runs."""
-        return self._is_alone and bool(self.token) and isinstance(self._cache, dict)
+        return self._is_alone and isinstance(self._cache, dict)
 
     @property
     def _cache(self) -> object:

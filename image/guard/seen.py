@@ -23,7 +23,11 @@ class Seen:
     def event(self, name: str, **facts: object) -> None:
         """One line of JSON on stdout."""
         at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        print(json.dumps({"source": "guard", "event": name, "at": at, **facts}), file=sys.stdout, flush=True)
+        try:
+            print(json.dumps({"source": "guard", "event": name, "at": at, **facts}), file=sys.stdout, flush=True)
+        except (OSError, ValueError):
+            # A log that is full or closed must not change what is answered.
+            pass
 
     def refused(self, address: str, how: str, reason: str) -> None:
         """A login was refused."""

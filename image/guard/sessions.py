@@ -1,6 +1,7 @@
 """Session cookies with an age and attributes, whose key can be changed while ComfyUI serves."""
 
 import base64
+import logging
 import os
 from collections.abc import MutableSequence
 from typing import Any
@@ -21,9 +22,11 @@ class _Storage(EncryptedCookieStorage):
 class Sessions:
     """Takes the place of the login node's session middleware."""
 
-    def __init__(self, max_age: int) -> None:
+    def __init__(self, key: str, max_age: int) -> None:
         self._max_age = max_age
-        self._plain, self._secure = self._pair(new_key())
+        self._plain, self._secure = self._pair(key)
+        # After a rotation every browser still has an old cookie, and anybody can send one: that is worth no warning.
+        logging.getLogger("aiohttp_session").setLevel(logging.ERROR)
 
     def take_place(self, middlewares: MutableSequence[Any], end: int) -> bool:
         """Whether there was one before `end` whose place could be taken. Of several the last one's: its sessions are

@@ -88,8 +88,12 @@ def client_address(peer: str | None, forwarded: Sequence[str], proxies: Sequence
 
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    # Some proxies add the port: `192.0.2.1:49152`, `[2001:db8::1]:49152`.
+    host = text[1:].partition("]")[0] if text.startswith("[") else text
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
     try:
-        address = ipaddress.ip_address(text.partition("%")[0].strip("[]"))
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
     mapped = getattr(address, "ipv4_mapped", None)
