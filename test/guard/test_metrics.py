@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 from collections import Counter
 
@@ -98,6 +99,16 @@ class TestEvents:
         [event] = self.events(capsys)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|\+00:00)", event.pop("at"))
         assert event == {"source": "guard", "event": "reload", "trigger": "signal", "reason": "two\nlines é"}
+
+    def test_a_log_that_is_full_or_closed_changes_nothing(self, monkeypatch):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            monkeypatch.setattr("sys.stdout", full)
+            Seen().event("reload")
+            # What could not be written is still in it, and would be tried again.
+            monkeypatch.undo()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+        monkeypatch.setattr("sys.stdout", full)
+        Seen().event("reload")
 
     def test_a_throttled_address_is_told_of_once_in_a_minute(self, capsys, clock, monkeypatch):
         monkeypatch.setattr("guard.seen.time.monotonic", clock)
