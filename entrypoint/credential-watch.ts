@@ -82,8 +82,10 @@ export class CredentialWatch {
   onceItStands(sinceMs: number, act: () => void): void {
     const leftMs = sinceMs + STANDS_MS - this.#clock.monotonicMs();
     clearTimeout(this.#later);
+    const taken = this.#taken;
     this.#later = setTimeout(() => {
       this.#compare();
+      if (this.#taken !== taken) return;
       if (this.#seen === undefined) act();
       else this.onceItStands(this.#clock.monotonicMs() - STANDS_MS + SETTLE_MS, act);
     }, leftMs).unref();

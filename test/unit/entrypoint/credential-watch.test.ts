@@ -192,6 +192,20 @@ describe('what is to be done once it stands', () => {
     expect([told, done]).toEqual([2, 0]);
   });
 
+  test('is not done where another change comes to rest at that very moment', () => {
+    writeFileSync(password, 'three');
+    pass(200);
+    writeFileSync(password, 'four');
+    pass(100);
+    watched.onceItStands(watched.take() ?? Number.NaN, () => {
+      done++;
+    });
+    pass(1880);
+    writeFileSync(bearer, 'zwei');
+    pass(10_000);
+    expect([told, done]).toEqual([3, 0]);
+  });
+
   test('is done after a change that was taken back', () => {
     pass(1930);
     rmSync(bearer);
