@@ -1,5 +1,6 @@
 // Figures as ratios within one run: the machine's speed cancels out. Fails where a bound does not hold.
-// With names of parts as arguments only these; `restarts` takes minutes, and is done only where it is named.
+// With names of parts as arguments only these; `restarts` takes minutes, and is done only where it is named; `guard` needs a
+// Python with the packages of test/guard/requirements.txt (COMFYUI_LOGIN_PYTHON).
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { build } from 'esbuild';
 import { idleDeploy } from './deploy.mjs';
 import { entrypoint, restarts } from './entrypoint.mjs';
 import { gate } from './gate.mjs';
+import { guard } from './guard.mjs';
 import { allHold, report, runNode, sideBySide } from './measure.mjs';
 import { relay } from './relay.mjs';
 
@@ -115,6 +117,7 @@ const parts = {
   deploy: () => idleDeploy(core),
   entrypoint: () => entrypoint(core),
   relay,
+  guard: () => guard(scratch),
   sizes,
   restarts: () => restarts(core),
 };

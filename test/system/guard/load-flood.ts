@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-const program = join(import.meta.dirname, '..', '..', 'bench', 'guard-flood.mjs');
+const program = join(import.meta.dirname, '..', '..', 'bench', 'guard-flooder.mjs');
 
 export interface FloodOptions {
   port: number;
