@@ -2,8 +2,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../src/platform/clock.ts';
 import { readSecretText } from '../src/store/secret-file.ts';
 import { text } from './environment.ts';
+import { Notices, placesOf } from './notices.ts';
 import { CREDENTIAL_VARIABLES } from './settings.ts';
-import { FolderWatch, foldersOf } from './watch-folders.ts';
 
 /** The files that hold the credential; none where it stands in the environment itself. */
 export const credentialFiles = (env: NodeJS.ProcessEnv): string[] =>
@@ -45,7 +45,7 @@ export class CredentialWatch {
   readonly #onChange: () => void;
   readonly #key = randomBytes(32);
   readonly #poll: NodeJS.Timeout;
-  readonly #notices = new FolderWatch(() => this.#soon(EVENT_MS));
+  readonly #notices = new Notices(() => this.#soon(EVENT_MS));
   #look: { timer: NodeJS.Timeout; dueMs: number } | undefined;
   #later: NodeJS.Timeout | undefined;
   #taken: Contents;
@@ -59,7 +59,7 @@ export class CredentialWatch {
     this.#clock = clock;
     this.#onChange = onChange;
     this.#taken = this.#read();
-    this.#notices.watch(foldersOf(this.#paths));
+    this.#notices.watch(placesOf(this.#paths));
     this.#poll = setInterval(() => this.#compare(), POLL_MS).unref();
   }
 
@@ -107,7 +107,7 @@ export class CredentialWatch {
     const nowMs = this.#clock.monotonicMs();
     if (this.#seen === undefined || !same(contents, this.#seen.contents)) {
       this.#seen = { contents, sinceMs: nowMs };
-      this.#notices.watch(foldersOf(this.#paths));
+      this.#notices.watch(placesOf(this.#paths));
     }
     const { sinceMs } = this.#seen;
     const leftMs = sinceMs + (loses(this.#taken, contents) ? STANDS_MS : SETTLE_MS) - nowMs;

@@ -4,9 +4,9 @@ import type { Secret } from '../src/model/secret.ts';
 import { asRefusal } from './exit.ts';
 import type { LiveCredential } from './live-credential.ts';
 import type { Log } from './log.ts';
+import { Notices } from './notices.ts';
 import { type LoginFiles, readDeployed } from './password-file.ts';
 import { isSame } from './reload-decision.ts';
-import { FolderWatch } from './watch-folders.ts';
 
 /** Who replaces PASSWORD in two steps is done with the second by then. */
 const SETTLE_MS = 50;
@@ -22,7 +22,7 @@ interface KeeperPorts {
 /** Puts PASSWORD back where it is removed or emptied beside the guard, which answers nobody until then. */
 export class PasswordKeeper {
   readonly #ports: KeeperPorts;
-  readonly #notices = new FolderWatch(() => this.#soon());
+  readonly #notices = new Notices(() => this.#soon());
   #look: NodeJS.Timeout | undefined;
   #foreign: Secret | undefined;
 
@@ -79,7 +79,14 @@ export class PasswordKeeper {
   }
 }
 
-const isLost = (path: string) => (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;
+/** What cannot be looked at is not said to be lost. */
+function isLost(path: string): boolean {
+  try {
+    return (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  } catch {
+    return false;
+  }
+}
 
 function deployedIn(files: LoginFiles) {
   try {

@@ -1,9 +1,18 @@
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CredentialWatch, credentialFiles } from '../../../entrypoint/credential-watch.ts';
-import { foldersOf } from '../../../entrypoint/watch-folders.ts';
+import { Notices, placesOf } from '../../../entrypoint/notices.ts';
 import { systemClock } from '../../../src/platform/clock.ts';
 
 let folder: string;
@@ -222,19 +231,53 @@ describe('what is to be done once it stands', () => {
   });
 });
 
-test('the folders are those of the file, of every link on the way, and of what they lead to', () => {
+test('the places are the folders of the file and of every link on the way, and the file that they lead to', () => {
   const [there, elsewhere] = [join(folder, 'there'), join(folder, 'elsewhere')];
   for (const path of [there, elsewhere]) mkdirSync(path);
   writeFileSync(join(elsewhere, 'token'), 'x');
   symlinkSync(elsewhere, join(there, '..data'));
   symlinkSync('..data/token', join(there, 'token'));
-  expect(foldersOf([join(there, 'token'), password])).toEqual([there, elsewhere, folder]);
+  const file = join(elsewhere, 'token');
+  expect(placesOf([join(there, 'token'), password])).toEqual([there, elsewhere, file, folder, password]);
 });
 
-test('the folders of links in a circle have an end', () => {
+test('links in a circle have an end', () => {
   symlinkSync('b', join(folder, 'a'));
   symlinkSync('a', join(folder, 'b'));
-  expect(foldersOf([join(folder, 'a')])).toEqual([folder]);
+  expect(placesOf([join(folder, 'a')])).toEqual([folder]);
+});
+
+test('where nothing can be watched nothing is said, and nothing breaks', () => {
+  symlinkSync('loop', join(folder, 'loop'));
+  const notices = new Notices(() => undefined);
+  for (const place of [
+    join(folder, 'loop'),
+    join(folder, 'missing'),
+    join(password, 'below'),
+    'x'.repeat(5000),
+  ]) {
+    notices.watch([place]);
+  }
+  notices.close();
+});
+
+test('of what is written under another name, as into the source of a mount, there is a notice', async () => {
+  vi.useRealTimers();
+  const [there, elsewhere] = [join(folder, 'there'), join(folder, 'elsewhere')];
+  for (const path of [there, elsewhere]) mkdirSync(path);
+  const file = join(there, 'file');
+  writeFileSync(file, 'one');
+  linkSync(file, join(elsewhere, 'name'));
+  let notices: Notices | undefined;
+  const noticed = new Promise<void>((resolve) => {
+    notices = new Notices(resolve);
+    notices.watch(placesOf([file]));
+  });
+  writeFileSync(join(elsewhere, 'name'), 'two');
+  // It keeps no process alive: what waits for it has to.
+  const alive = setInterval(() => undefined, 1000);
+  await noticed.finally(() => clearInterval(alive));
+  notices?.close();
 });
 
 test('the files are those of every part of a credential, and of the secret key', () => {
