@@ -214,7 +214,9 @@ class Identify:
         live = f"Bearer {self._tokens.live.token}"
         if request.headers.getall("Authorization", []) == [live]:
             return request
-        headers = CIMultiDict((name, _sendable(value)) for name, value in request.headers.items())
+        headers = CIMultiDict(request.headers)
+        if not all(value.isascii() for value in headers.values()):
+            headers = CIMultiDict((name, _sendable(value)) for name, value in headers.items())
         headers["Authorization"] = live
         return request.clone(headers=headers)
 
