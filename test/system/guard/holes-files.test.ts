@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ask, bearer, statusOf } from './holes-client.ts';
+import { ask, bearer, form, statusOf, withCookie } from './holes-client.ts';
 import { eachLoginNode } from './holes-stage.ts';
 
 // The row of container.md §1 that is about the names of files.
@@ -58,6 +58,25 @@ eachLoginNode((stage) => {
       expect(await statusOf(url + MOVED, bearer(stage.rig.hash, { method: 'POST' }))).toBe(200);
       expect(await statusOf(`${url}/userdata/x.js`, bearer(stage.rig.hash, asked))).toBe(200);
       expect(readdirSync(userdata('.')).sort()).toEqual(['secret.js', 'x.js']);
+    });
+
+    test.skipIf(stage.login.older)('with it, a guest changes no file, whatever its name', async () => {
+      writeFileSync(stage.rig.guestPath, '');
+      lay('here.js', 'mine');
+      const { url } = await stage.start({ env: { GUEST_MODE_ENABLED: 'on' } });
+      const { cookie } = await ask(`${url}/login`, form({ guest_mode: '1', password: '' }));
+      expect(await statusOf(`${url}/system_stats`, withCookie(cookie))).toBe(200);
+      const changes = ['/userdata/here.js', '/userdata/new.css', '/userdata/here.js/move/there.js'].flatMap(
+        below,
+      );
+      for (const path of changes) {
+        for (const method of ['POST', 'PUT', 'DELETE']) {
+          const status = await statusOf(url + path, withCookie(cookie, { method, body: 'theirs' }));
+          expect([method, path, status]).toEqual([method, path, 403]);
+        }
+      }
+      expect(readdirSync(userdata('.'))).toEqual(['here.js']);
+      expect(readFileSync(userdata('here.js'), 'utf8')).toBe('mine');
     });
 
     test('with it, a browser still gets the files of the pages before it has logged in', async () => {
