@@ -12,7 +12,7 @@ const KINDS = {
   bearer: (wrong) => ({ method: 'GET', path: '/queue', headers: { authorization: `Bearer ${wrong}` } }),
 };
 
-const { port, kind, clients, spread = false, forwarded = false, atMost } = JSON.parse(process.argv[2]);
+const { port, kind, clients, spread = false, forwarded, atMost } = JSON.parse(process.argv[2]);
 const answers = {};
 let sent = 0;
 let stopped = false;
@@ -24,7 +24,7 @@ const address = (number) => [24, 16, 8, 0].map((bits) => (number >>> bits) & 255
 function attempt(agent, localAddress) {
   const number = ++sent;
   const { body, headers, ...what } = KINDS[kind](`wrong-${number}`);
-  const from = forwarded ? { 'x-forwarded-for': address(number) } : {};
+  const from = forwarded === undefined ? {} : { 'x-forwarded-for': address(forwarded + number) };
   const length = body === undefined ? {} : { 'content-length': body.length };
   return new Promise((resolve) => {
     const options = { host: '127.0.0.1', port, agent, localAddress, ...what };

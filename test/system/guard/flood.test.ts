@@ -11,6 +11,8 @@ import { GuardRig } from './rig.ts';
 const COST = 12;
 const CLIENTS = 50;
 const ROUNDS = 500;
+/** One from which no flood comes. */
+const OTHER_ADDRESS = '127.0.0.9';
 /** The bench has the bound that is meant; here another program may be at work on the machine. */
 const MOST_TIMES_SLOWER = 4;
 
@@ -24,14 +26,15 @@ describe.skipIf(withoutPython())('a flood of wrong passwords', () => {
   let server: HostProcess;
   let client: LoadClient;
   let flood: Flood | undefined;
-  const hashes = new Map<string, string>();
+  let hash: string;
+  let clients: LoadClient[];
 
   async function serve(env: Record<string, string> = {}): Promise<void> {
-    const hash = bcrypt.hashSync(rig.password, COST);
-    hashes.set(rig.password, hash);
+    hash = bcrypt.hashSync(rig.password, COST);
     rig.write(hash);
     server = await rig.start({ env });
     client = new LoadClient(server.port);
+    clients = [client];
   }
 
   beforeEach(() => {
@@ -40,11 +43,9 @@ describe.skipIf(withoutPython())('a flood of wrong passwords', () => {
   afterEach(async () => {
     await flood?.stop();
     flood = undefined;
-    client.close();
+    for (const one of clients) one.close();
     await rig.remove();
   });
-
-  const bearerOf = () => bearer(hashes.get(rig.password) ?? '');
 
   test.each<[string, Omit<FloodOptions, 'port'>]>([
     ['by the form', { kind: 'form', clients: CLIENTS }],
@@ -53,15 +54,18 @@ describe.skipIf(withoutPython())('a flood of wrong passwords', () => {
     ['as bearers, from 50 addresses', { kind: 'bearer', clients: CLIENTS, spread: true }],
   ])('%s: who has a credential comes in as before', async (name, options) => {
     await serve();
-    const credentials = {
-      session: { cookie: await client.session(rig.password) },
-      bearer: bearerOf(),
-      password: bearer(rig.password),
-    };
+    // Who sends the password each time shares the limit of the address that he comes from.
+    const other = new LoadClient(server.port, { localAddress: OTHER_ADDRESS });
+    clients.push(other);
+    const cookie = await client.session(rig.password);
+    const valid: [LoadClient, Record<string, string>][] = [
+      [client, { cookie }],
+      [client, bearer(hash)],
+      [other, bearer(rig.password)],
+    ];
     const medians = async () => {
       const all: number[] = [];
-      for (const headers of Object.values(credentials))
-        all.push(median(await client.times(ROUNDS, '/prompt', headers)));
+      for (const [from, headers] of valid) all.push(median(await from.times(ROUNDS, '/prompt', headers)));
       return all;
     };
     await medians();
@@ -69,24 +73,25 @@ describe.skipIf(withoutPython())('a flood of wrong passwords', () => {
     for (let tries = 0; tries < 3 && !(Math.min(...slower) <= MOST_TIMES_SLOWER); tries++) {
       const idle = await medians();
       flood = await startFlood({ port: server.port, ...options });
-      const under = await medians();
+      const early = await medians();
+      await server.told('login-throttled');
+      const under = [...early, ...(await medians())];
       const answers = await flood.stop();
       flood = undefined;
-      slower.push(Math.max(...under.map((time, i) => time / (idle[i] ?? 0))));
+      slower.push(Math.max(...under.map((time, i) => time / (idle[i % idle.length] ?? 0))));
       figures.push(`${name}: ${slower.at(-1)?.toFixed(2)} times slower at most; ${JSON.stringify(answers)}`);
     }
     expect(Math.min(...slower)).toBeLessThanOrEqual(MOST_TIMES_SLOWER);
-    expect(server.events.map(({ event }) => event)).toContain('login-throttled');
   });
 
   test('from one address leaves the form to all others', async () => {
     await serve();
     flood = await startFlood({ port: server.port, kind: 'form', clients: CLIENTS });
     await server.told('login-throttled');
-    const other = new LoadClient(server.port, { localAddress: '127.0.0.9' });
+    const other = new LoadClient(server.port, { localAddress: OTHER_ADDRESS });
+    clients.push(other);
     const cookie = await other.session(rig.password);
     expect((await other.ask('/queue', { cookie })).status).toBe(200);
-    other.close();
   });
 
   test('is none where many clients come with the right password for the first time, all at once', async () => {
@@ -98,15 +103,13 @@ describe.skipIf(withoutPython())('a flood of wrong passwords', () => {
 
   test('from addresses without number takes no more memory than from as many as are remembered', async () => {
     await serve({ TRUSTED_PROXIES: '127.0.0.1' });
-    const from = { port: server.port, kind: 'bearer' as const, clients: 600, forwarded: true };
-    await floodToItsEnd({ ...from, atMost: 15_000 });
+    const from = { port: server.port, kind: 'bearer' as const, clients: 600 };
+    await floodToItsEnd({ ...from, forwarded: 1, atMost: 15_000 });
     const before = residentMb(server);
-    const answers = await floodToItsEnd({ ...from, atMost: 40_000 });
+    const answers = await floodToItsEnd({ ...from, forwarded: 20_000, atMost: 30_000 });
     const more = residentMb(server) - before;
-    figures.push(
-      `from 40,000 addresses: ${more.toFixed(1)} MB more than from 15,000; ${JSON.stringify(answers)}`,
-    );
-    expect(more).toBeLessThan(4);
-    expect((await client.ask('/queue', bearerOf())).status).toBe(200);
+    figures.push(`from 30,000 more addresses: ${more.toFixed(1)} MB more; ${JSON.stringify(answers)}`);
+    expect(more).toBeLessThan(7);
+    expect((await client.ask('/queue', bearer(hash))).status).toBe(200);
   });
 });

@@ -11,8 +11,8 @@ export interface FloodOptions {
   clients: number;
   /** Each client from an address of its own. */
   spread?: boolean;
-  /** Each attempt as from another address, by X-Forwarded-For. */
-  forwarded?: boolean;
+  /** Each attempt as from another address, by X-Forwarded-For: this one, as a number, and those after it. */
+  forwarded?: number;
   /** Ends by itself after so many. */
   atMost?: number;
 }
