@@ -3,8 +3,8 @@ import { Exit, Failure } from '../model/failure.ts';
 import type { ServiceLayout } from '../model/layout.ts';
 import type { Secret } from '../model/secret.ts';
 import type { ProbeReport } from '../probe/check.ts';
-import { checkOnce } from '../probe/gate.ts';
 import { askGuard, type GuardReload, type GuardTarget, reloadThroughGuard } from '../probe/guard.ts';
+import { checkUntilSaid } from '../probe/until-said.ts';
 import { NotBegun } from '../service/driver.ts';
 import { addressOf, type GateRequest } from './question.ts';
 import type { World } from './world.ts';
@@ -24,10 +24,6 @@ export type GuardState = 'ready' | 'unsupported' | 'absent' | 'stranger' | 'sile
 /** A server that is at work answers late; who says nothing for longer is not reloaded. */
 const ASK_MS = 5_000;
 const RELOAD_MS = 15_000;
-
-/** An old bearer is asked with so often until the answer says anything. */
-const OLD_TRIES = 3;
-const OLD_PAUSE_MS = 200;
 
 function targetOf(job: Reloadable, bearer: Secret, request: GateRequest, world: World): GuardTarget {
   const { service, signal } = job;
@@ -124,18 +120,11 @@ export async function askWithOlds(
     url: addressOf(service, request),
     clock: world.clock,
     ...(origin !== undefined && { origin }),
+    ...(signal !== undefined && { signal }),
   };
   for (const bearer of olds) {
-    for (let left = OLD_TRIES; ; left -= 1) {
-      const report = await checkOnce({
-        ...target,
-        credential: { username: '', bearer },
-        ...(signal !== undefined && { signal }),
-      });
-      if (report.status === 'refused') break;
-      if (report.status === 'open' || report.status === 'proved' || left === 1) return report;
-      await world.clock.wait(OLD_PAUSE_MS, signal);
-    }
+    const report = await checkUntilSaid({ ...target, credential: { username: '', bearer } });
+    if (report.status !== 'refused') return report;
   }
   return undefined;
 }
