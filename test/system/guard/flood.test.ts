@@ -109,7 +109,7 @@ describe.skipIf(withoutPython())('a flood of wrong passwords', () => {
     const answers = await floodToItsEnd({ ...from, forwarded: 20_000, atMost: 30_000 });
     const more = residentMb(server) - before;
     figures.push(`from 30,000 more addresses: ${more.toFixed(1)} MB more; ${JSON.stringify(answers)}`);
-    expect(more).toBeLessThan(7);
+    expect(more).toBeLessThan(6);
     expect((await client.ask('/queue', bearer(hash))).status).toBe(200);
   });
 });
