@@ -103,7 +103,8 @@ export async function jobsOf(
     const previous = previousOf(drafted, world);
     const next = await nextCredential(drafted, drafter, world);
     const bearers = async () => [...bearersOf(await previous()), ...bearersOf(next)];
-    const guard = () => askForGuard({ service, bearers, signal }, request, world);
+    // What is not deployed yet is shown to nobody.
+    const guard = async () => askForGuard({ service, signal }, (await previous())?.bearer, request, world);
     const seen = unseen === undefined;
     jobs.push({
       service,

@@ -22,7 +22,7 @@ interface Answered {
 }
 
 /** Whether a server is one to ask, and to show the bearer to: it keeps out who has none, or is closed for now. */
-function isWorthAsking({ status, checks }: Answered): boolean {
+export function isWorthAsking({ status, checks }: Answered): boolean {
   if (status === 'open' || status === 'down') return false;
   const isKept = ({ id, verdict }: Check) => id === 'anonymous' && verdict === 'pass';
   return [...checks].some((one) => one.httpStatus === 503 || (status !== 'not-ready' && isKept(one)));

@@ -1,11 +1,13 @@
 import type { Credential } from '../model/credential.ts';
 import { Exit, Failure } from '../model/failure.ts';
 import type { ServiceLayout } from '../model/layout.ts';
-import type { Secret } from '../model/secret.ts';
+import { Secret } from '../model/secret.ts';
 import type { ProbeReport } from '../probe/check.ts';
+import { checkRefusals } from '../probe/gate.ts';
 import { askGuard, type GuardReload, type GuardTarget, reloadThroughGuard } from '../probe/guard.ts';
 import { checkUntilSaid } from '../probe/until-said.ts';
 import { NotBegun } from '../service/driver.ts';
+import { isWorthAsking } from './live-guard.ts';
 import { addressOf, type GateRequest } from './question.ts';
 import type { World } from './world.ts';
 
@@ -18,12 +20,18 @@ export interface Reloadable {
   signal?: AbortSignal | undefined;
 }
 
-/** Whether a server can be reloaded. `stranger`: its guard answers, and knows none of the bearers. */
-export type GuardState = 'ready' | 'unsupported' | 'absent' | 'stranger' | 'silent';
+/**
+ * Whether a server can be reloaded. `stranger`: its guard answers, and does not know the bearer that it should; `open`:
+ * it lets in who has none, and is shown none.
+ */
+export type GuardState = 'ready' | 'unsupported' | 'absent' | 'stranger' | 'silent' | 'open';
 
 /** A server that is at work answers late; who says nothing for longer is not reloaded. */
 const ASK_MS = 5_000;
 const RELOAD_MS = 15_000;
+
+/** No bearer at all. */
+const NONE = new Secret('');
 
 function targetOf(job: Reloadable, bearer: Secret, request: GateRequest, world: World): GuardTarget {
   const { service, signal } = job;
@@ -37,24 +45,53 @@ function targetOf(job: Reloadable, bearer: Secret, request: GateRequest, world: 
   };
 }
 
-/** Asks the server of a service for its guard. Rejects where the signal is aborted. */
-export async function askForGuard(job: Reloadable, request: GateRequest, world: World): Promise<GuardState> {
+/** Whether a server keeps out who has no credential: only then a bearer is shown to it. */
+async function keepsOut(
+  job: Reloadable,
+  tryMs: number,
+  request: GateRequest,
+  world: World,
+): Promise<'closed' | Exclude<GuardState, 'ready' | 'unsupported' | 'stranger'>> {
+  const { bearer: _, ...target } = targetOf(job, NONE, request, world);
+  const report = await checkRefusals({ ...target, tryMs });
+  if (isWorthAsking(report)) return 'closed';
+  if (report.status === 'open') return 'open';
+  return report.status === 'down' || report.status === 'not-ready' ? 'silent' : 'absent';
+}
+
+/**
+ * Asks the server of a service for its guard: without a bearer first, then with the one that it should know. Rejects
+ * where the signal is aborted.
+ */
+export async function askForGuard(
+  job: Reloadable,
+  bearer: Secret | undefined,
+  request: GateRequest,
+  world: World,
+): Promise<GuardState> {
   const tryMs = Math.min(ASK_MS, request.timeoutMs);
-  let state: GuardState = 'silent';
-  for (const bearer of (await job.bearers?.()) ?? []) {
-    const report = await askGuard({ ...targetOf(job, bearer, request, world), tryMs });
-    if (report.guard === 'present') return report.reload ? 'ready' : 'unsupported';
-    if (report.guard === 'absent') return 'absent';
-    if (report.answers !== true) return 'silent';
-    state = 'stranger';
-  }
-  return state;
+  const ask = (shown: Secret) => askGuard({ ...targetOf(job, shown, request, world), tryMs });
+  const first = await ask(NONE);
+  if (first.guard === 'absent') return 'absent';
+  if (first.guard === 'unknown' && first.answers !== true) return 'silent';
+  const kept = await keepsOut(job, tryMs, request, world);
+  if (kept !== 'closed') return kept;
+  const report = await ask(bearer ?? NONE);
+  if (report.guard === 'present') return report.reload ? 'ready' : 'unsupported';
+  if (report.guard === 'absent') return 'absent';
+  return report.answers === true ? 'stranger' : 'silent';
 }
 
 const WHY = {
   unsupported: 'its guard cannot reload with the login node that runs there',
   absent: 'its server has no guard',
   unknown: 'its guard did not say that it has read PASSWORD anew',
+} as const;
+
+/** Why a server is shown no bearer. */
+const NOT_SHOWN = {
+  silent: 'its server does not answer',
+  absent: 'what answers there does not ask for a credential as ComfyUI-Login does',
 } as const;
 
 function whyNot(answer: Exclude<GuardReload, { credential: string }>): string {
@@ -87,11 +124,15 @@ export async function reload(
   world: World,
 ): Promise<Secret[]> {
   const { name } = job.service;
+  const tryMs = Math.min(RELOAD_MS, request.timeoutMs);
+  const kept = await keepsOut(job, tryMs, request, world);
+  // The proof finds it open, and ends it.
+  if (kept === 'open') return [];
+  if (kept !== 'closed') throw failureOf(NOT_SHOWN[kept], job.service, true);
   const bearers = (await job.bearers?.()) ?? [];
   let answer: GuardReload = { result: 'unknown' };
   let isUntouched = bearers.length > 0;
   for (const bearer of bearers) {
-    const tryMs = Math.min(RELOAD_MS, request.timeoutMs);
     answer = await reloadThroughGuard({ ...targetOf(job, bearer, request, world), tryMs });
     // What was not answered may have been done.
     if (answer.result === 'unknown') isUntouched = false;

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { Exit, Failure } from '../model/failure.ts';
+import { Exit, type ExitCode, Failure } from '../model/failure.ts';
 import type { RestartChoice, ServiceLayout } from '../model/layout.ts';
 import { restartActionFor } from '../service/action.ts';
 import { CREDENTIAL_VARIABLES } from '../service/child-env.ts';
@@ -122,12 +122,18 @@ const REFUSALS: Readonly<Record<Exclude<GuardState, 'ready' | 'stranger'>, strin
   absent: 'its server has no comfyui-auth guard, without which nothing reloads it',
   unsupported: 'its guard cannot reload with the login node that runs there',
   silent: 'nothing answers that could be asked to reload',
+  open: 'its server is open to everyone who reaches it',
 };
 
-function refused(service: ServiceLayout, why: string, isUnknown = false): Failure {
+const REFUSAL_EXIT: Readonly<Partial<Record<GuardState, ExitCode>>> = {
+  silent: Exit.unknown,
+  open: Exit.open,
+};
+
+function refused(service: ServiceLayout, why: string, exit: ExitCode = Exit.usage): Failure {
   return new Failure({
     code: 'reload-impossible',
-    exit: isUnknown ? Exit.unknown : Exit.usage,
+    exit,
     message: `service "${service.name}": ${why}; nothing was written`,
     remedy: 'use --restart auto: it chooses what makes the service read what changes',
   });
@@ -149,13 +155,15 @@ async function byName(given: Circumstances): Promise<RestartPlan> {
     throw refused(service, 'its container was made with what is to be replaced, and would go back to it');
   }
   const state = await given.guard();
-  if (state !== 'ready' && state !== 'stranger') throw refused(service, REFUSALS[state], state === 'silent');
+  if (state !== 'ready' && state !== 'stranger') {
+    throw refused(service, REFUSALS[state], REFUSAL_EXIT[state]);
+  }
   return { ...plan, action: 'reload', whenStale: 'none' };
 }
 
 /**
  * How a service is made to read the files of it that change. Throws a Failure where a reload is asked for by name, and
- * is not possible: exit 2, or 3 where nobody answers.
+ * is not possible: exit 2, or 3 where nobody answers, 4 where the server is open.
  */
 export async function planRestart(given: Circumstances): Promise<RestartPlan> {
   const changing = { ...given, files: given.files.filter((one) => one.action !== 'none') };

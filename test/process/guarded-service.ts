@@ -10,7 +10,7 @@ import { cleanEnv } from './deployment.ts';
 /**
  * Stands before the server, and spoils what it says to a reload, by what `fault` names: `refused`, `unsupported`,
  * `cut` (the server reloads, and nobody hears it), `hush` (it does, and nobody is told), `mute` (it is never told, and nobody hears anything), `sick` (from the first reload to the second every bearer is refused, while
- * the process is the same), `old` (the bearer that was known first is let in for ever),
+ * the process is the same), `old` (the bearer that `/healthz` was asked with first is let in for ever),
  * `grace` (the same, as the server has announced it), `open` (a reloaded process lets everybody in). It counts the reloads in `reloads`.
  */
 const FRONT = `
@@ -35,7 +35,7 @@ createServer((incoming, response) => {
     reloads += 1;
     reloaded = pid();
   } else if (headers.authorization !== undefined) {
-    first ??= headers.authorization;
+    if (url === '/healthz') first ??= headers.authorization;
     if (now === 'sick' && reloads === 1 && reloaded === pid()) return say(response, 401, { error: '' });
     if ((now === 'old' || now === 'grace') && url === '/system_stats' && headers.authorization === first) return say(response, 200, stats);
   }
