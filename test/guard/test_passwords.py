@@ -1,6 +1,7 @@
 """Passwords are asked of bcrypt once, and remembered without being kept."""
 
 import asyncio
+import threading
 
 import bcrypt
 import pytest
@@ -38,6 +39,14 @@ def test_computed_once_for_all_who_ask_at_a_time(fitting, asked):
 
     assert asyncio.run(ask()) == [True] * 50
     assert asked == [PASSWORD]
+
+
+def test_computed_beside_the_event_loop(fitting, monkeypatch):
+    threads = []
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *_: threads.append(threading.current_thread()) or True)
+    assert asyncio.run(Passwords().fits(HERE, PASSWORD, fitting))
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 def test_one_who_goes_away_takes_the_answer_from_nobody(fitting):
