@@ -79,7 +79,7 @@ async function serve(plan: Plan, prepared: Prepared, ports: LifePorts): Promise<
   const live = prepared.credential && new LiveCredential(prepared.credential);
   return supervise({
     child,
-    watch: watcherOf(plan, live, { child, expose }, ports),
+    watch: watcherOf(plan, live, prepared, { child, expose }, ports),
     draining: { url, bearers: () => live?.bearers ?? [], ...(origin !== undefined && { origin }) },
     graceMs: settings.stopGraceMs,
     expose,
@@ -109,13 +109,14 @@ type Parts = Pick<Parameters<typeof watch>[0], 'child' | 'expose'>;
 function watcherOf(
   plan: Plan,
   live: LiveCredential | undefined,
+  prepared: Prepared,
   parts: Parts,
   ports: LifePorts,
 ): (over: AbortSignal) => Promise<Objection> {
   if (live === undefined) return (over) => watchOpen(plan, { ...ports, ...parts }, over);
   const { verifyTimeoutMs: timeoutMs, verifyIntervalMs: intervalMs } = plan.settings;
   return async (over) => {
-    const credentials = new LiveReload(plan, live, ports);
+    const credentials = new LiveReload(plan, { ...prepared, live }, ports);
     try {
       return await watch({ ...ports, ...parts, credentials, timeoutMs, intervalMs }, over);
     } finally {

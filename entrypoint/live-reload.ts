@@ -1,24 +1,27 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Credential } from '../src/model/credential.ts';
 import { fingerprint, type Secret } from '../src/model/secret.ts';
 import type { ProbeReport } from '../src/probe/check.ts';
 import { checkOnce, type ProbeTarget } from '../src/probe/gate.ts';
-import { askGuard, type GuardReload, type GuardReport, reloadThroughGuard } from '../src/probe/guard.ts';
+import { askGuard, type GuardReload, reloadThroughGuard } from '../src/probe/guard.ts';
 import type { BootCredential, DeployedCredential } from './credential.ts';
 import { CredentialWatch, credentialFiles } from './credential-watch.ts';
 import { asRefusal, type Refusal } from './exit.ts';
+import { LiveGuard } from './guard/live-guard.ts';
 import type { LiveCredential } from './live-credential.ts';
-import { loginFiles, provisionPassword, readDeployed } from './password-file.ts';
+import { LivePassword } from './live-password.ts';
+import { readDeployed } from './password-file.ts';
 import { PasswordKeeper } from './password-keeper.ts';
 import { originOf, type Plan } from './plan.ts';
 import type { Ports } from './ports.ts';
-import { ownerOf } from './prepare.ts';
+import type { Prepared } from './prepare.ts';
 import { decideReload, isSame, isSameGiven } from './reload-decision.ts';
-import { faultOf, mustBeRefused, type Reason, WHY } from './reload-reasons.ts';
+import { faultOf, type Reason, WHY } from './reload-reasons.ts';
+import { proveRotation, type Rotation } from './rotation.ts';
 import { readSettings } from './settings.ts';
 
 /** `restart`: there is another credential, and ComfyUI takes it only so. A report is the proof with the new one. */
-export type Reloaded = 'same' | 'restart' | ProbeReport;
+type Taken = 'restart' | ProbeReport;
+export type Reloaded = 'same' | Taken;
 
 /** A decision, and what it was made on. */
 interface Round {
@@ -28,19 +31,29 @@ interface Round {
   over: AbortSignal;
 }
 
+/** What a life of ComfyUI was started with. */
+type Started = Pick<Prepared, 'keyPath' | 'guard'> & { live: LiveCredential };
+
 /** Exchanges the credential of a ComfyUI that goes on, where the guard is in it. */
 export class LiveReload {
   readonly #plan: Plan;
   readonly #ports: Ports;
   readonly #live: LiveCredential;
-  #guard: GuardReport = { guard: 'unknown' };
+  readonly #password: LivePassword;
+  /** What is known of the guard in ComfyUI. */
+  readonly guard: LiveGuard;
   #files: CredentialWatch | undefined;
   #keeper: PasswordKeeper | undefined;
+  /** What the guard has taken, and the proof has not said yet. */
+  #rotation: Rotation | undefined;
 
-  constructor(plan: Plan, live: LiveCredential, ports: Ports) {
+  constructor(plan: Plan, { live, keyPath, guard: expected }: Started, ports: Ports) {
     this.#plan = plan;
     this.#live = live;
+    this.#password = new LivePassword(plan, keyPath, ports);
     this.#ports = ports;
+    const ask = (over: AbortSignal) => askGuard(this.#guardTarget(live.current.bearer, over));
+    this.guard = new LiveGuard({ expected, clock: ports.clock, ask });
   }
 
   /** Whom to prove, with the credential of this moment. */
@@ -57,23 +70,30 @@ export class LiveReload {
     };
   }
 
-  /** Asks for the guard. Gives its version, null where none is known of. */
-  async meetGuard(over: AbortSignal): Promise<string | null> {
-    this.#guard = await askGuard(this.#guardTarget(this.#live.current.bearer, over));
-    return this.#guard.guard === 'present' ? this.#guard.version : null;
+  /** Asks for the guard again, where that may say anything new. Throws a `Refusal` where it is gone. */
+  async lookForGuard(over: AbortSignal): Promise<void> {
+    if (!this.guard.expected && this.guard.state !== 'unknown') return;
+    await this.guard.look(over);
+    this.#keepPassword();
   }
 
   /** From now on a change of the files that the credential came from asks for a reload. */
   begin(): void {
     const { env, clock, signals, log } = this.#ports;
-    if (this.#guard.guard === 'present' && !this.#guard.reload) {
+    if (this.guard.state === 'present' && !this.guard.reloads) {
       log.warning('guard-without-reload', `${WHY.unsupported}: for another one ComfyUI is restarted`);
     }
-    if (this.#reloads) this.#keeper = this.#keepPassword();
+    this.#keepPassword();
     const paths = credentialFiles(env);
     if (paths.length === 0) return;
     this.#files = new CredentialWatch(paths, clock, () => signals.askReload());
     if (!this.#isAsGiven()) this.#files.doubt();
+  }
+
+  /** The cheap part of the proof; of a credential that is not proven yet, all that is to be known of it. */
+  async check(over: AbortSignal): Promise<Taken> {
+    if (this.#rotation !== undefined) return await this.#proveNew(this.#rotation, over);
+    return await checkOnce({ ...this.target(), signal: over });
   }
 
   /** Looks at the credential again, and takes another one over where it can. Rejects where `over` is aborted. */
@@ -81,7 +101,7 @@ export class LiveReload {
     const { clock } = this.#ports;
     const changedMs = this.#files?.take();
     const startedMs = changedMs ?? clock.monotonicMs();
-    if (this.#guard.guard === 'unknown') await this.meetGuard(over);
+    if (this.guard.state === 'unknown') await this.lookForGuard(over);
     let round: Round;
     try {
       round = { ...this.#decide(), startedMs, over };
@@ -96,15 +116,16 @@ export class LiveReload {
     await turn();
     await turn();
     over.throwIfAborted();
-    if (this.#reloads) return await this.#takeOver(round);
+    if (this.guard.reloads) return await this.#takeOver(round);
     const { credential } = round.boot;
     if (isSame(this.#live.current, credential)) return this.#sameAsBefore(round);
-    return this.#restart(this.#guard.guard === 'present' ? 'unsupported' : this.#guard.guard);
+    return this.#restart(this.guard.state === 'present' ? 'unsupported' : this.guard.state);
   }
 
   /** Does what can be done about a proof that does not hold. Gives whether the credential is to be looked at again. */
   mend(): boolean {
-    return this.#keeper?.mend() ?? false;
+    // What a guard that cannot reload takes is what it took at the start.
+    return this.#keeper?.mend() === true && this.guard.reloads;
   }
 
   close(): void {
@@ -112,18 +133,10 @@ export class LiveReload {
     this.#keeper?.close();
   }
 
-  get #loginFiles() {
-    return loginFiles(this.#plan.settings.comfyuiDir);
-  }
-
-  get #reloads(): boolean {
-    return this.#guard.guard === 'present' && this.#guard.reload;
-  }
-
-  #keepPassword(): PasswordKeeper {
-    const { log } = this.#ports;
-    const write = (credential: Credential) => this.#writePassword(credential);
-    return new PasswordKeeper({ files: this.#loginFiles, live: this.#live, log, write });
+  /** Whichever guard is there: it answers nobody where PASSWORD is gone. */
+  #keepPassword(): void {
+    if (this.guard.state !== 'present' || this.#keeper !== undefined) return;
+    this.#keeper = new PasswordKeeper(this.#password, this.#live, this.#ports.log);
   }
 
   #guardTarget(bearer: Secret, signal: AbortSignal) {
@@ -142,9 +155,9 @@ export class LiveReload {
   #decide(): Pick<Round, 'boot' | 'deployed'> {
     const { redactor } = this.#ports;
     const { credential: given } = readSettings(this.#ports);
-    const deployed = readDeployed(this.#loginFiles);
+    const deployed = readDeployed(this.#password.files);
     if (deployed !== undefined) redactor.add(deployed.bearer);
-    const boot = decideReload({ given, deployed, live: this.#live.current, restores: this.#reloads });
+    const boot = decideReload({ given, deployed, live: this.#live.current, restores: this.guard.reloads });
     redactor.add(boot.credential.bearer);
     return { boot, deployed };
   }
@@ -157,27 +170,23 @@ export class LiveReload {
     const same = isSame(before, credential);
     if (!same) this.#live.expect(credential);
     try {
-      this.#writePassword(credential);
+      this.#password.write(credential);
     } catch (error) {
       this.#live.settle(before);
       this.#sayRefused(asRefusal(error));
       return 'same';
     }
     if (same && (deployed === undefined || !isSame(credential, deployed))) {
+      this.#password.keepSessions();
       this.#ports.log.warning('password-restored', 'PASSWORD held another credential: it was written again');
     }
     const done = await this.#askForIt(before.bearer, credential.bearer, over);
-    if (same && done.result !== 'reloaded') return this.#sameAsBefore(round);
     const fault = faultOf(done, credential.bearer);
+    if (same && done.result !== 'reloaded') return this.#sameAsBefore(round, fault);
     if (fault !== undefined) return this.#restart(fault);
     this.#live.settle(credential);
-    return await this.#proveNew(round, before.bearer, done);
-  }
-
-  #writePassword(credential: Credential): void {
-    const { settings } = this.#plan;
-    const owner = ownerOf(settings, this.#ports.self);
-    provisionPassword(this.#loginFiles, credential, owner, settings.guests);
+    if (done.result === 'reloaded' && done.sessions === 'kept') this.#password.keepSessions();
+    return await this.#proveNew({ ...round, old: before.bearer, done }, over);
   }
 
   /** As who the guard knows; where it does not, somebody else has let it read PASSWORD already. */
@@ -188,18 +197,19 @@ export class LiveReload {
     return await reloadThroughGuard(this.#guardTarget(bearer, over));
   }
 
-  /** Proves that the new one is taken, and the old one no longer, unless the guard was told to let it. */
-  async #proveNew({ boot, startedMs, over }: Round, old: Secret, done: GuardReload): Promise<Reloaded> {
+  /** What is not known of it yet is asked again at the next proof. */
+  async #proveNew(rotation: Rotation, over: AbortSignal): Promise<Taken> {
+    this.#rotation = rotation;
+    const report = await proveRotation(rotation, { ...this.target(), signal: over });
+    if (typeof report === 'string') return this.#restart(report);
+    if (report.status !== 'proved') return report;
+    this.#rotation = undefined;
+    this.#tellRotated(rotation);
+    return report;
+  }
+
+  #tellRotated({ boot, done, startedMs }: Rotation): void {
     const { clock, log } = this.#ports;
-    const target = { ...this.target(), signal: over };
-    const report = await checkOnce(target);
-    if (report.status === 'open') return report;
-    if (report.status !== 'proved') return this.#restart('unproven');
-    if (mustBeRefused(done, old, boot.credential.bearer)) {
-      const after = await checkOnce({ ...target, credential: { ...target.credential, bearer: old } });
-      if (after.status === 'open') return after;
-      if (after.status !== 'refused') return this.#restart('old-accepted');
-    }
     const { username, bearer } = boot.credential;
     const credential = fingerprint(bearer);
     const sessions = done.result === 'reloaded' ? done.sessions : 'unknown';
@@ -207,13 +217,14 @@ export class LiveReload {
     const message = `user ${username}, bearer ${credential}, ${boot.origin}; ComfyUI went on, sessions: ${sessions}`;
     log.info('rotated', message, { credential, sessions, ms });
     for (const warning of boot.warnings) log.warning('credential', warning);
-    return report;
   }
 
-  #sameAsBefore({ boot }: Round): 'same' {
+  #sameAsBefore({ boot }: Round, fault?: Reason): 'same' {
     // A password may have come to what is known.
     this.#live.settle(boot.credential);
-    this.#ports.log.info('reloaded', 'the credential is the same: nothing is to be done');
+    const { log } = this.#ports;
+    if (fault === undefined) log.info('reloaded', 'the credential is the same: nothing is to be done');
+    else log.warning('reloaded', `the credential is the same; ${WHY[fault]}`, { reason: fault });
     return 'same';
   }
 

@@ -1,8 +1,8 @@
 import { lstatSync } from 'node:fs';
-import type { Credential } from '../src/model/credential.ts';
 import type { Secret } from '../src/model/secret.ts';
 import { asRefusal } from './exit.ts';
 import type { LiveCredential } from './live-credential.ts';
+import type { LivePassword } from './live-password.ts';
 import type { Log } from './log.ts';
 import { Notices } from './notices.ts';
 import { type LoginFiles, readDeployed } from './password-file.ts';
@@ -11,35 +11,31 @@ import { isSame } from './reload-decision.ts';
 /** Who replaces PASSWORD in two steps is done with the second by then. */
 const SETTLE_MS = 50;
 
-interface KeeperPorts {
-  files: LoginFiles;
-  live: LiveCredential;
-  log: Log;
-  /** Makes PASSWORD hold a credential. Throws where it cannot. */
-  write(credential: Credential): void;
-}
-
 /** Puts PASSWORD back where it is removed or emptied beside the guard, which answers nobody until then. */
 export class PasswordKeeper {
-  readonly #ports: KeeperPorts;
+  readonly #password: LivePassword;
+  readonly #live: LiveCredential;
+  readonly #log: Log;
   readonly #notices = new Notices(() => this.#soon());
   #look: NodeJS.Timeout | undefined;
   #foreign: Secret | undefined;
 
-  constructor(ports: KeeperPorts) {
-    this.#ports = ports;
+  constructor(password: LivePassword, live: LiveCredential, log: Log) {
+    this.#password = password;
+    this.#live = live;
+    this.#log = log;
     this.#begin();
   }
 
   /** For a proof that cannot be repeated. Gives whether somebody else wrote PASSWORD: once for each that is found. */
   mend(): boolean {
-    const { files, live } = this.#ports;
+    const { files } = this.#password;
     if (isLost(files.password)) {
       this.#restore();
       return false;
     }
     const deployed = deployedIn(files);
-    if (deployed === undefined || isSame(live.current, deployed)) return false;
+    if (deployed === undefined || isSame(this.#live.current, deployed)) return false;
     const isNew = this.#foreign?.equals(deployed.bearer) !== true;
     this.#foreign = deployed.bearer;
     return isNew;
@@ -52,30 +48,36 @@ export class PasswordKeeper {
 
   /** What happened before there were notices is looked for. */
   #begin(): void {
-    this.#notices.watch([this.#ports.files.folder]);
+    this.#notices.watch([this.#password.files.folder]);
     this.#soon();
   }
 
   #soon(): void {
     clearTimeout(this.#look);
     this.#look = setTimeout(() => {
-      if (isLost(this.#ports.files.password)) this.#restore();
+      if (isLost(this.#password.files.password)) this.#restore();
     }, SETTLE_MS).unref();
   }
 
   #restore(): void {
-    const { files, live, log, write } = this.#ports;
+    const { files } = this.#password;
+    const written = this.#live.newest;
     // Trying to write is a notice, too: what cannot be written is tried again at the next proof.
     this.#notices.close();
     try {
-      write(live.newest);
+      this.#password.write(written);
     } catch (error) {
       const { message, remedy, code } = asRefusal(error);
-      log.error('password-lost', `${message}; the guard answers nobody. Remedy: ${remedy}`, { code, remedy });
+      this.#log.error('password-lost', `${message}; the guard answers nobody. Remedy: ${remedy}`, {
+        code,
+        remedy,
+      });
       return;
     }
+    // Where another one is on its way nobody can say whose sessions these are.
+    if (written === this.#live.current) this.#password.keepSessions();
     this.#begin();
-    log.warning('password-restored', `${files.password} was removed or emptied: it was written again`);
+    this.#log.warning('password-restored', `${files.password} was removed or emptied: it was written again`);
   }
 }
 

@@ -31,6 +31,8 @@ import { provideTorch } from './torch-cache/index.ts';
 export interface Prepared {
   /** Absent where an open server is meant. */
   credential?: Credential;
+  /** The key of the sessions; absent where an open server is meant. */
+  keyPath?: string;
   /** Whether ComfyUI will load the guard. */
   guard: boolean;
   /** What the child's environment must say besides. */
@@ -71,7 +73,7 @@ export async function prepare(plan: Plan, ports: Ports, again: boolean): Promise
 
   health.enter('PROVISION');
   await provision(plan, { boot, keyPath, owner: world.owner }, ports.log);
-  return { credential: boot.credential, env, guard };
+  return { credential: boot.credential, keyPath, env, guard };
 }
 
 /** What does not prevent the start. */

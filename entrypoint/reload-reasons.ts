@@ -19,7 +19,3 @@ export function faultOf(done: GuardReload, bearer: Secret): Reason | undefined {
   if (done.result !== 'reloaded' && done.result !== 'unchanged') return done.result;
   return done.credential === fingerprint(bearer) ? undefined : 'other';
 }
-
-/** Where somebody else let the guard read PASSWORD, nobody has told us of a grace. */
-export const mustBeRefused = (done: GuardReload, old: Secret, bearer: Secret): boolean =>
-  done.result === 'reloaded' && done.graceSeconds === 0 && !old.equals(bearer);

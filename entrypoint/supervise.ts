@@ -2,6 +2,7 @@ import type { Clock } from '../src/platform/clock.ts';
 import type { ProbeReport } from '../src/probe/check.ts';
 import type { Child } from './child.ts';
 import type { DrainTarget } from './drain.ts';
+import { asRefusal } from './exit.ts';
 import type { Exposure } from './exposure.ts';
 import type { Health } from './health.ts';
 import type { Log } from './log.ts';
@@ -56,7 +57,7 @@ export async function supervise(supervision: Supervision): Promise<ChildEnd> {
     return { how: 'ended', code, ready };
   } catch (error) {
     expose.end();
-    if (child.alive()) await end(supervision, 'it cannot be watched');
+    if (child.alive()) await end(supervision, asRefusal(error).message);
     throw error;
   } finally {
     signals.stop.removeEventListener('abort', onStop);

@@ -2,6 +2,7 @@ import { type FindingCode, finding } from '../src/model/finding.ts';
 import type { ProbeFinding, ProbeReport } from '../src/probe/check.ts';
 import { wordsOf } from '../src/report/messages.ts';
 import { ContainerExit, Refusal } from './exit.ts';
+import { MISSING_REMEDY } from './guard/live-guard.ts';
 
 const LOOK_ABOVE = 'look above for the error with which ComfyUI-Login failed to load, and correct that';
 
@@ -13,6 +14,8 @@ const REMEDIES: Partial<Record<FindingCode, string>> = {
   'not-comfyui': 'see that the command runs ComfyUI, and that it listens at COMFYUI_PORT',
   'not-ready': 'look above for what it was doing; raise VERIFY_TIMEOUT where it only needs longer',
   down: 'look above for what it was doing; raise VERIFY_TIMEOUT where it only needs longer',
+  // No reason to end one that has no guard: this one should have had it.
+  'open-by-suffix': MISSING_REMEDY,
   'guest-mode-on': 'set GUEST_MODE_ENABLED=true where guests are meant',
 };
 

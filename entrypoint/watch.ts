@@ -1,6 +1,6 @@
 import type { Clock } from '../src/platform/clock.ts';
 import type { ProbeReport } from '../src/probe/check.ts';
-import { checkOnce, type GateProgress, prove } from '../src/probe/gate.ts';
+import { type GateProgress, prove } from '../src/probe/gate.ts';
 import type { Child } from './child.ts';
 import type { Exposure } from './exposure.ts';
 import type { Health } from './health.ts';
@@ -40,8 +40,8 @@ export interface Watching {
 export type Objection = ProbeReport | 'reload';
 
 /**
- * Proves that a child is protected, says `ready`, and proves it again and again. Resolves only with an objection;
- * rejects where `over` is aborted.
+ * Proves that a child is protected, says `ready`, and proves it again and again. Resolves only with an objection; throws
+ * a `Refusal` where the guard is missing that should be there; rejects where `over` is aborted.
  */
 export const watch = async (watching: Watching, over: AbortSignal): Promise<Objection> =>
   (await proveStart(watching, over)) ?? (await keepProving(watching, over));
@@ -49,6 +49,7 @@ export const watch = async (watching: Watching, over: AbortSignal): Promise<Obje
 async function proveStart(watching: Watching, over: AbortSignal): Promise<ProbeReport | undefined> {
   const { child, credentials, timeoutMs, expose, health, log } = watching;
   const target = credentials.target();
+  const untilMs = target.clock.monotonicMs() + timeoutMs;
   const report = await prove({
     ...target,
     rounds: ROUNDS,
@@ -59,9 +60,12 @@ async function proveStart(watching: Watching, over: AbortSignal): Promise<ProbeR
     onProgress: tellProgress(watching),
   });
   if (report.status !== 'proved') return report;
-  const guard = await credentials.meetGuard(over);
+  // The one finding of a server that is proven is a hole that the guard closes.
+  if (credentials.guard.expected && report.findings.length > 0) return { ...report, status: 'open' };
+  await credentials.guard.meet(untilMs, over);
   await expose.open();
   over.throwIfAborted();
+  const guard = credentials.guard.version;
   health.enter('READY', { checks: report.checks, guard });
   const readyAfterMs = Math.round(report.readyAfterMs ?? 0);
   log.info('ready', `protected and answering at ${target.url}, proven after ${readyAfterMs / 1000} s`, {
@@ -98,7 +102,8 @@ async function keepProving(watching: Watching, over: AbortSignal): Promise<Objec
     if (report === 'reload' || report.status === 'open') return report;
     const { status, checks, findings } = report;
     if (status === 'proved') {
-      health.enter('READY', { checks });
+      await credentials.lookForGuard(over);
+      health.enter('READY', { checks, guard: credentials.guard.version });
       if (degraded) log.info('recovered', 'the proof holds again');
     } else {
       const reason = `the proof cannot be repeated: ${findings.map((found) => messageOf(found, url)).join('; ')}`;
@@ -113,9 +118,9 @@ async function proveAgain(watching: Watching, over: AbortSignal): Promise<Object
   const { credentials, signals, health } = watching;
   const asked = signals.takeReload() || (health.state === 'DEGRADED' && credentials.mend());
   const reloaded = asked ? await reload(watching, over) : 'same';
-  if (reloaded === 'restart') return 'reload';
   // Whoever asks again and again must not keep the proof from being repeated.
-  return reloaded === 'same' ? await checkOnce({ ...credentials.target(), signal: over }) : reloaded;
+  const report = reloaded === 'same' ? await credentials.check(over) : reloaded;
+  return report === 'restart' ? 'reload' : report;
 }
 
 /** Waits for a time, or until a reload is asked for. */

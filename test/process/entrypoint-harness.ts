@@ -2,10 +2,13 @@ import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:chil
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   type FSWatcher,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   watch,
@@ -26,7 +29,7 @@ export { cheapHash } from './deployment.ts';
 /** A password that nobody uses. */
 export const freshPassword = () => `pw-${Math.random().toString(36).slice(2)}-${Date.now().toString(36)}`;
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -87,8 +90,10 @@ export class Deployment {
     return `exec '${this.python}' -u main.py --listen 127.0.0.1 --port ${this.port} ${more}`;
   }
 
-  start(args: string[], more: Record<string, string> = {}): Running {
-    const running = new Running(this.argv(...args), this.env(more));
+  /** `uid`: as another user, who gets all that is in the folder. */
+  start(args: string[], more: Record<string, string> = {}, uid?: number): Running {
+    if (uid !== undefined) this.#giveTo(uid);
+    const running = new Running(this.argv(...args), this.env(more), uid);
     this.#started.push(running);
     return running;
   }
@@ -140,6 +145,13 @@ export class Deployment {
     const file = join(this.run, 'health.json');
     const health = existsSync(file) ? readFileSync(file, 'utf8') : '';
     return this.#started.map(({ output }) => output).join('') + health;
+  }
+
+  #giveTo(uid: number): void {
+    chownSync(this.folder, uid, uid);
+    for (const path of readdirSync(this.folder, { recursive: true, encoding: 'utf8' })) {
+      lchownSync(join(this.folder, path), uid, uid);
+    }
   }
 
   /** Ends what a failed test left running, and removes the folder. */
@@ -197,8 +209,8 @@ export class Running {
   stdout = '';
   stderr = '';
 
-  constructor(args: string[], env: Record<string, string>) {
-    this.process = spawn(process.execPath, args, { env });
+  constructor(args: string[], env: Record<string, string>, uid?: number) {
+    this.process = spawn(process.execPath, args, { env, ...(uid !== undefined && { uid, gid: uid }) });
     this.process.stdout.on('data', (chunk: Buffer) => {
       this.stdout += chunk.toString('utf8');
     });

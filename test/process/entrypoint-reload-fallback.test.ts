@@ -112,3 +112,21 @@ test('what comes while a reload is under way is one more round', async () => {
   expect(readFileSync(guard.log, 'utf8').split('\n').length).toBeLessThan(20);
   await running.stop();
 });
+
+test.each<[GuardMood]>([['busy'], ['busy-for-old']])(
+  'a server that is %s after the reload is not restarted: it is proven once it answers',
+  async (mood) => {
+    const guard = new MoodyGuard(deployment, mood);
+    const running = start(guard, { VERIFY_INTERVAL: '1s' });
+    await running.said(/^ready/m);
+    const child = deployment.childPid;
+    writeFileSync(file, bearers[1]);
+    await running.said(/^degraded/m);
+    expect(running.count('rotated')).toBe(0);
+    guard.turn('good');
+    await running.said(/^recovered/m);
+    expect([running.count('rotated'), running.count('reload-by-restart')]).toEqual([1, 0]);
+    expect(deployment.health()).toMatchObject({ state: 'READY', childPid: child });
+    await running.stop();
+  },
+);

@@ -358,6 +358,20 @@ describe('PASSWORD beside the guard', () => {
   });
 });
 
+test.each<[string, Record<string, string>, () => void, RegExp]>([
+  ['a new credential', { KEEP_SESSIONS: 'true' }, () => hand(1), /^rotated: .*sessions: kept$/m],
+  ['a PASSWORD that was put back', {}, () => rmSync(deployment.password), /^password-restored/m],
+])('sessions that outlive %s outlive a restart of ComfyUI after it, too', async (_, env, change, said) => {
+  const running = await ready({ ...pair(), RESTART_BACKOFF: '10ms', ...env });
+  const cookie = await session(passwords[0]);
+  change();
+  await running.said(said);
+  process.kill(deployment.childPid, 'SIGKILL');
+  await running.saidTimes('ready', 2);
+  expect((await deployment.ask('/system_stats', cookie)).status).toBe(200);
+  expect(await running.stop()).toBe(0);
+});
+
 test('the relay stays open during a reload: a connection that was there goes on', async () => {
   const running = await ready({ ...pair(), EXPOSE_MODE: 'relay' });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
