@@ -6,7 +6,7 @@ import { askGuard, type GuardReload, reloadThroughGuard } from '../src/probe/gua
 import type { BootCredential, DeployedCredential } from './credential.ts';
 import { CredentialWatch, credentialFiles } from './credential-watch.ts';
 import { asRefusal, type Refusal } from './exit.ts';
-import { LiveGuard } from './guard/live-guard.ts';
+import { GuardPresence } from './guard/presence.ts';
 import type { LiveCredential } from './live-credential.ts';
 import { LivePassword } from './live-password.ts';
 import { readDeployed } from './password-file.ts';
@@ -41,7 +41,7 @@ export class LiveReload {
   readonly #live: LiveCredential;
   readonly #password: LivePassword;
   /** What is known of the guard in ComfyUI. */
-  readonly guard: LiveGuard;
+  readonly guard: GuardPresence;
   #files: CredentialWatch | undefined;
   #keeper: PasswordKeeper | undefined;
   /** What the guard has taken, and the proof has not said yet. */
@@ -53,7 +53,7 @@ export class LiveReload {
     this.#password = new LivePassword(plan, keyPath, ports);
     this.#ports = ports;
     const ask = (over: AbortSignal) => askGuard(this.#guardTarget(live.current.bearer, over));
-    this.guard = new LiveGuard({ expected, clock: ports.clock, ask });
+    this.guard = new GuardPresence({ expected, clock: ports.clock, ask });
   }
 
   /** Whom to prove, with the credential of this moment. */

@@ -37,6 +37,11 @@ export function checkSessionKey(path: string): boolean {
   });
 }
 
+function isKey(path: string): boolean {
+  const found = readRegular(path);
+  return found.kind === 'file' && faultOf(found.bytes) === undefined;
+}
+
 function faultOf(bytes: Buffer): string | undefined {
   const content = bytes.toString('latin1');
   if (CONTENT.test(content)) return undefined;
@@ -56,8 +61,12 @@ function faultOf(bytes: Buffer): string | undefined {
 export function provisionSessionKey(path: string, owner: Owner, renew: boolean): void {
   writing(path, () => {
     const now = readRegular(path);
-    const bytes = now.kind === 'file' && !renew ? now.bytes : newKey();
-    writeFileFor(path, bytes, owner);
+    try {
+      writeFileFor(path, now.kind === 'file' && !renew ? now.bytes : newKey(), owner);
+    } catch (error) {
+      // Containers that share the folder make one at the same time: where there was none any of them will do.
+      if (now.kind !== 'missing' || !isKey(path)) throw error;
+    }
   });
 }
 

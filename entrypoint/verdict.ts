@@ -2,7 +2,7 @@ import { type FindingCode, finding } from '../src/model/finding.ts';
 import type { ProbeFinding, ProbeReport } from '../src/probe/check.ts';
 import { wordsOf } from '../src/report/messages.ts';
 import { ContainerExit, Refusal } from './exit.ts';
-import { MISSING_REMEDY } from './guard/live-guard.ts';
+import { MISSING_REMEDY } from './guard/presence.ts';
 
 const LOOK_ABOVE = 'look above for the error with which ComfyUI-Login failed to load, and correct that';
 

@@ -60,8 +60,9 @@ async function proveStart(watching: Watching, over: AbortSignal): Promise<ProbeR
     onProgress: tellProgress(watching),
   });
   if (report.status !== 'proved') return report;
-  // The one finding of a server that is proven is a hole that the guard closes.
-  if (credentials.guard.expected && report.findings.length > 0) return { ...report, status: 'open' };
+  const holes = report.findings.filter(({ code }) => code === 'open-by-suffix');
+  // The guard closes this one.
+  if (credentials.guard.expected && holes.length > 0) return { ...report, status: 'open', findings: holes };
   await credentials.guard.meet(untilMs, over);
   await expose.open();
   over.throwIfAborted();

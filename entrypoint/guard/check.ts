@@ -1,6 +1,5 @@
 import type { ComfyUiArgs } from '../comfyui-args.ts';
 import { type PreflightCheck, pass, skip } from '../preflight/check.ts';
-import { LEFT_OUT_REMEDY } from './ensure.ts';
 import { type GuardOptions, searchGuard } from './look.ts';
 
 /** The guard stands as it should, or the next start can put it there. */
@@ -10,9 +9,6 @@ export const guardCheck = (comfyuiDir: string, args: ComfyUiArgs, options: Guard
   async run() {
     const { wanted, loaded } = await searchGuard(comfyuiDir, args, options);
     if (wanted === 'off') return skip(loaded[0] ?? 'no guard is put there (GUARD_COPY)');
-    if (wanted === 'left-out') {
-      return skip(`--disable-all-custom-nodes leaves out the guard: ${LEFT_OUT_REMEDY}`);
-    }
     const fault = wanted.fault();
     return pass(
       fault === undefined ? wanted.place : `${fault}: the next start restores it from ${options.copy ?? ''}`,

@@ -1,15 +1,15 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
+import type { Owner } from '../../src/model/layout.ts';
 import type { ComfyUiArgs } from '../comfyui-args.ts';
+import { asUser } from '../custom-nodes/as-user.ts';
 import { placeNode, removeLeftovers } from '../custom-nodes/place.ts';
 import { notPlaced } from '../custom-nodes/refusals.ts';
 import { settle } from '../custom-nodes/settle.ts';
 import { ContainerExit, Refusal } from '../exit.ts';
 import type { Log } from '../log.ts';
+import { removeBytecode } from './bytecode.ts';
 import { type GuardOptions, type GuardSearch, isWhole, searchGuard, type WantedGuard } from './look.ts';
 import { GUARD_NAME } from './survey.ts';
-
-/** What to do where a white list leaves the guard out. */
-export const LEFT_OUT_REMEDY = `add ${GUARD_NAME} to --whitelist-custom-nodes`;
 
 /** The words for a guard that cannot be put there. */
 const UNPLACED = {
@@ -26,7 +26,7 @@ interface EnsureGuardOptions extends GuardOptions {
 /**
  * Sees to it that ComfyUI loads the guard of the image, byte for byte, with these arguments: where it would load
  * another one, or none, the image's is put there. Gives whether ComfyUI will load one. Throws a `Refusal`: 78 where
- * the copy is none, 74 or 77 where it cannot be written.
+ * the copy is none, or a white list leaves the guard out; 74 or 77 where it cannot be written.
  */
 export async function ensureGuard(
   comfyuiDir: string,
@@ -36,12 +36,6 @@ export async function ensureGuard(
   const search = await searchGuard(comfyuiDir, args, options);
   const { wanted, loaded } = search;
   if (wanted === 'off') return loaded.length > 0;
-  if (wanted === 'left-out') {
-    const why =
-      '--disable-all-custom-nodes leaves out the guard: the login is proven, and nothing is behind it';
-    options.log.warning('guard-left-out', `${why}. Remedy: ${LEFT_OUT_REMEDY}`);
-    return loaded.length > 0;
-  }
   putThere(search, wanted, options);
   tellOthers(wanted.place, loaded, options.log);
   return true;
@@ -50,12 +44,22 @@ export async function ensureGuard(
 function putThere({ folders }: GuardSearch, wanted: WantedGuard, options: EnsureGuardOptions): void {
   for (const folder of folders) removeLeftovers(GUARD_NAME, folder, options.owner);
   settle({
-    look: wanted.fault,
+    look: () => bytecodeAt(wanted, options.owner) ?? wanted.fault(),
     judge: (fault) => (fault === undefined ? true : undefined),
     put: (fault = '') => restore(wanted, fault, options),
     gone: () => keepsChanging(wanted.place),
     failed: (failure) => notPlaced(failure, dirname(wanted.place), UNPLACED),
   });
+}
+
+/**
+ * Removes the bytecode that stands beside the sources: Python could take it in their place, whatever it does. Gives what could
+ * not be removed, in a few words.
+ */
+function bytecodeAt({ place, parts }: WantedGuard, owner: Owner): string | undefined {
+  const folders = parts.filter(({ bytes }) => bytes === undefined).map(({ path }) => join(place, path));
+  const left = asUser(owner, place, () => [place, ...folders].flatMap(removeBytecode));
+  return left[0] === undefined ? undefined : `${left[0]} cannot be removed`;
 }
 
 function restore({ place, parts }: WantedGuard, fault: string, options: EnsureGuardOptions): void {

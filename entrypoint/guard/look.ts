@@ -7,10 +7,8 @@ import { customNodeFolders, type NodeFolders } from '../custom-nodes/folders.ts'
 import { differenceFrom, type Part, partsOf } from '../custom-nodes/parts.ts';
 import { checkCanHold } from '../custom-nodes/refusals.ts';
 import { Refusal } from '../exit.ts';
+import { BYTECODE } from './bytecode.ts';
 import { GUARD_NAME, loadedGuards, MARK } from './survey.ts';
-
-/** No part of the guard: what Python leaves beside it. */
-const LEFT_OUT = /^(?:__pycache__|.*\.pyc)$/;
 
 export interface GuardOptions {
   /** The pristine guard; undefined: none is put there. */
@@ -26,11 +24,8 @@ export interface GuardSearch {
   folders: NodeFolders['folders'];
   /** What ComfyUI loads as it is now. */
   loaded: readonly string[];
-  /**
-   * `off`: there is no copy to put there. `left-out`: `--disable-all-custom-nodes` without its name. Else the guard
-   * that has to stand there.
-   */
-  wanted: 'off' | 'left-out' | WantedGuard;
+  /** `off`: there is no copy to put there. Else the guard that has to stand there. */
+  wanted: 'off' | WantedGuard;
 }
 
 export interface WantedGuard {
@@ -41,7 +36,7 @@ export interface WantedGuard {
   fault(): string | undefined;
 }
 
-/** Looks where the guard belongs, and changes nothing. Throws a `Refusal` where it could not be put there. */
+/** Looks where the guard belongs, and changes nothing. Throws a `Refusal` where it could not be put there, or not be loaded. */
 export async function searchGuard(
   comfyuiDir: string,
   args: ComfyUiArgs,
@@ -50,7 +45,7 @@ export async function searchGuard(
   const { folders } = await customNodeFolders(comfyuiDir, args, options);
   const found = { folders, loaded: loadedGuards(folders, args.onlyNodes) };
   if (options.copy === undefined) return { ...found, wanted: 'off' };
-  if (!(args.onlyNodes?.includes(GUARD_NAME) ?? true)) return { ...found, wanted: 'left-out' };
+  if (!(args.onlyNodes?.includes(GUARD_NAME) ?? true)) throw leftOut();
   const parts = readCopy(options.copy);
   const fault = (path: string) => faultOf(parts, path, options.owner);
   const places = folders.map((folder) => join(folder, GUARD_NAME));
@@ -62,8 +57,15 @@ export async function searchGuard(
   return { ...found, wanted: { place, parts, fault: () => fault(place) } };
 }
 
+const leftOut = () =>
+  new Refusal({
+    code: 'guard-left-out',
+    message: '--disable-all-custom-nodes leaves out the guard: ComfyUI would run without it',
+    remedy: `add ${GUARD_NAME} to --whitelist-custom-nodes; where no guard is meant set GUARD_COPY=off`,
+  });
+
 function readCopy(copy: string): Part[] {
-  const parts = partsOf(copy, LEFT_OUT);
+  const parts = partsOf(copy, BYTECODE);
   const init = parts.find(({ path }) => path === '__init__.py');
   if (init?.bytes?.includes(MARK)) return parts;
   throw new Refusal({
@@ -76,7 +78,7 @@ function readCopy(copy: string): Part[] {
 /** As ComfyUI's user: what that user cannot read ComfyUI would not load. */
 function faultOf(parts: readonly Part[], place: string, owner: Owner): string | undefined {
   return asUser(owner, place, () =>
-    isAbsent(place) ? `${place} is not there` : differenceFrom(parts, place, LEFT_OUT),
+    isAbsent(place) ? `${place} is not there` : differenceFrom(parts, place, BYTECODE),
   );
 }
 
@@ -90,4 +92,4 @@ function isAbsent(path: string): boolean {
 
 /** Whether what stands at a path is that guard, to whoever we are at the moment. */
 export const isWhole = (parts: readonly Part[], path: string): boolean =>
-  differenceFrom(parts, path, LEFT_OUT) === undefined;
+  differenceFrom(parts, path, BYTECODE) === undefined;

@@ -227,6 +227,27 @@ describe('the files of the login node', () => {
     expect(readKey()).toMatch(/^[A-Za-z0-9_-]{43}=,\d{4}-/);
   });
 
+  test.each<[string, boolean, number]>([
+    ['where there was none it is taken', false, UNPROVEN],
+    ['where it was to be renewed it is refused', true, 74],
+  ])('a session key that another container writes at the same time: %s', async (_, wasThere, exit) => {
+    const key = (letter: string) => `${letter.repeat(43)}=,2026-01-01T00:00:00.000000`;
+    if (wasThere) writeFileSync(deployment.key, key('A'), { mode: 0o600 });
+    const racer = join(deployment.folder, 'racer.cjs');
+    writeFileSync(
+      racer,
+      `const fs = require('node:fs');
+      const { renameSync, writeFileSync } = fs;
+      fs.renameSync = (from, to) => {
+        renameSync(from, to);
+        if (to === ${JSON.stringify(deployment.key)}) writeFileSync(to, ${JSON.stringify(key('B'))});
+      };`,
+    );
+    const env = { COMFYUI_PASSWORD: freshPassword(), NODE_OPTIONS: `--require ${racer}` };
+    const { code } = await boot(env);
+    expect([code, readKey()]).toEqual([exit, key('B')]);
+  });
+
   test('a PASSWORD that was written on the host after the key ends the old sessions, once', async () => {
     const old = `${'A'.repeat(43)}=,2026-01-01T00:00:00.000000`;
     writeFileSync(deployment.key, old, { mode: 0o600 });

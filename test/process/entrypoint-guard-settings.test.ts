@@ -33,12 +33,14 @@ describe('no guard is put there', () => {
     expect([code, stage.names()]).toEqual([78, []]);
   });
 
-  test('against a white list: that is told, with what to add to it', async () => {
+  test('against a white list: refused, with what to add to it, unless it is off', async () => {
     const list = ['--disable-all-custom-nodes', '--whitelist-custom-nodes', 'ComfyUI-Login'];
     const { code, output } = await stage.start(stage.withCopy({ QUERY_TOKEN: 'off' }), ...list);
-    expect([code, stage.names()]).toEqual([UNPROVEN, []]);
-    expect(output).toMatch(/^guard-left-out: warning: .*add comfyui-auth-guard to --whitelist-custom-nodes/m);
-    expect(output).toMatch(/^setting-unread: warning: QUERY_TOKEN is not read/m);
+    expect([code, stage.names()]).toEqual([78, []]);
+    expect(output).toMatch(/add comfyui-auth-guard to --whitelist-custom-nodes.*\(guard-left-out, exit 78\)/);
+    const off = await stage.start({ GUARD_COPY: 'off', QUERY_TOKEN: 'off' }, ...list);
+    expect(off.code).toBe(UNPROVEN);
+    expect(off.output).toMatch(/^setting-unread: warning: QUERY_TOKEN is not read/m);
     const listed = await stage.start(stage.withCopy(), ...list, 'comfyui-auth-guard');
     expect([RESTORED.test(listed.output), stage.names()]).toEqual([true, ['comfyui-auth-guard']]);
   });
@@ -157,8 +159,8 @@ describe('preflight says what the next start will do, and changes nothing', () =
       message: expect.stringMatching(/GUARD_COPY/),
     });
     const list = ['--disable-all-custom-nodes', '--whitelist-custom-nodes', 'ComfyUI-Login'];
-    const message = expect.stringMatching(/add comfyui-auth-guard to --whitelist-custom-nodes/);
-    expect(await check(stage.copy, ...list)).toMatchObject({ verdict: 'skip', message });
+    const remedy = expect.stringMatching(/add comfyui-auth-guard to --whitelist-custom-nodes/);
+    expect(await check(stage.copy, ...list)).toMatchObject({ exit: 78, verdict: 'fail', remedy });
   });
 
   test('a copy that is none: refused', async () => {

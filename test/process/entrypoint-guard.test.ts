@@ -107,13 +107,16 @@ describe('ComfyUI loads the guard of the image, byte for byte', () => {
     expect(before).toContain('install.py');
   });
 
-  test('what Python leaves beside it is no difference', async () => {
+  test('bytecode beside it is no difference, and removed: it could be another’s', async () => {
     layGuard(stage.guard);
-    mkdirSync(join(stage.guard, '__pycache__'));
-    writeFileSync(join(stage.guard, '__pycache__', 'install.cpython-311.pyc'), '');
-    writeFileSync(join(stage.guard, 'install.pyc'), '');
+    for (const folder of ['.', 'more']) {
+      mkdirSync(join(stage.guard, folder, '__pycache__'));
+      writeFileSync(join(stage.guard, folder, '__pycache__', 'install.cpython-311.pyc'), '');
+      writeFileSync(join(stage.guard, folder, 'install.pyc'), '');
+    }
     const { code, output } = await stage.start();
     expect([code, RESTORED.test(output), stage.names()]).toEqual([UNPROVEN, false, ['comfyui-auth-guard']]);
+    stage.expectWhole();
   });
 
   test.each<[string, string]>([
@@ -130,7 +133,8 @@ describe('ComfyUI loads the guard of the image, byte for byte', () => {
   test('gone while ComfyUI runs: back before the next life, and never open', async () => {
     const running = stage.deployment.start(['run'], stage.withCopy({ RESTART_BACKOFF: '10ms' }));
     await running.said(/^ready/m);
-    const prober = new AnonymousProber(stage.deployment.port);
+    // The login node alone lets this one through.
+    const prober = new AnonymousProber(stage.deployment.port, '/object_info/x.js');
     renameSync(stage.guard, `${stage.guard}.disabled`);
     process.kill(stage.deployment.childPid, 'SIGKILL');
     await running.said(/^ready: [\s\S]*^guard-restored: [\s\S]*^ready: /m);
@@ -173,8 +177,6 @@ describe('ComfyUI loads the guard of the image, byte for byte', () => {
   });
 
   test('for several containers that share a volume, once', async () => {
-    // Makes the key of the sessions, which they share as well.
-    await stage.start({ GUARD_COPY: 'off' });
     const others = await Promise.all([Deployment.make(), Deployment.make()]);
     for (const other of others) {
       rmSync(join(other.comfyui, 'custom_nodes'), { recursive: true });

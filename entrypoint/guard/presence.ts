@@ -5,6 +5,9 @@ import { ContainerExit, Refusal } from '../exit.ts';
 /** Between two questions where the first was not answered by the guard. */
 const PAUSE_MS = 200;
 
+/** So often somebody else has to answer in its place: then it is gone. */
+const TRIES = 3;
+
 /** What to do where ComfyUI runs without the guard that it should have loaded. */
 export const MISSING_REMEDY =
   'look above for the error with which comfyui-auth-guard failed to load, and for a node that removes it; ' +
@@ -19,7 +22,7 @@ export interface GuardPorts {
 }
 
 /** The guard in a running ComfyUI, as it was last heard of. */
-export class LiveGuard {
+export class GuardPresence {
   readonly #ports: GuardPorts;
   #last: GuardReport = { guard: 'unknown' };
 
@@ -60,14 +63,14 @@ export class LiveGuard {
     }
   }
 
-  /** Asks for it once; where it has to be there, and is not, once more. No answer says nothing. Throws a `Refusal` (78). */
+  /** Asks for it once; where it has to be there, and is not, a few times. No answer says nothing. Throws a `Refusal` (78). */
   async look(over: AbortSignal): Promise<void> {
     const { clock, expected, ask } = this.#ports;
     let report = await ask(over);
-    if (report.guard === 'absent' && expected) {
+    for (let left = TRIES - 1; report.guard === 'absent' && expected; left -= 1) {
+      if (left === 0) throw missing();
       await clock.wait(PAUSE_MS, over);
       report = await ask(over);
-      if (report.guard === 'absent') throw missing();
     }
     if (report.guard !== 'unknown') this.#last = report;
   }
