@@ -155,10 +155,13 @@ export class LiveReload {
   #decide(): Pick<Round, 'boot' | 'deployed'> {
     const { redactor } = this.#ports;
     const { credential: given } = readSettings(this.#ports);
+    const { bearer, password } = this.#live.current;
+    // Many that are refused must not make this one forgotten.
+    redactor.addPassing(bearer, ...(password === undefined ? [] : [password]));
     const deployed = readDeployed(this.#password.files);
-    if (deployed !== undefined) redactor.add(deployed.bearer);
+    if (deployed !== undefined) redactor.addPassing(deployed.bearer);
     const boot = decideReload({ given, deployed, live: this.#live.current, restores: this.guard.reloads });
-    redactor.add(boot.credential.bearer);
+    redactor.addPassing(boot.credential.bearer);
     return { boot, deployed };
   }
 

@@ -85,9 +85,9 @@ function tell({ log, env }: Ports, results: readonly PreflightResult[], guard: b
 
 function resolveCredential({ settings }: Plan, { redactor }: Ports): BootCredential {
   const deployed = readDeployed(loginFiles(settings.comfyuiDir));
-  if (deployed !== undefined) redactor.add(deployed.bearer);
+  if (deployed !== undefined) redactor.addPassing(deployed.bearer);
   const boot = decideCredential(settings.credential, deployed);
-  redactor.add(boot.credential.bearer);
+  redactor.addPassing(boot.credential.bearer);
   return boot;
 }
 

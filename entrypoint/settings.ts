@@ -102,7 +102,7 @@ export function readSettings({ env, self, redactor }: SettingsPorts): Settings {
   const corsOrigin = readOrigin(env);
   oneOf(env, 'LOG_FORMAT', ['text', 'json']);
   const credential = readCredential(env);
-  redactor.add(...secretsOf(credential));
+  redactor.addPassing(...secretsOf(credential));
   redactor.add(...checkGuardVariables(env));
   return {
     comfyuiDir,

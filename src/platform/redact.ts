@@ -3,6 +3,9 @@ import { MASK, type Secret } from '../model/secret.ts';
 /** A shorter value would black out words of ordinary text (reliability.md §4). */
 const MIN_LENGTH = 8;
 
+/** What ten changes of a credential bring along: its bearer, its password; and the key that they come from. */
+const MOST_PASSING = 24;
+
 /**
  * The spellings in which a secret can show up in text: as it is, as a shell, Compose, JSON, a URL or a form
  * write it, as hex or base64, and a bcrypt hash without its beginning (reliability.md §4). Longest first.
@@ -32,6 +35,10 @@ export function derivedForms(secret: Secret): string[] {
   return [...new Set(forms)].filter((text) => text.length >= MIN_LENGTH).sort((a, b) => b.length - a.length);
 }
 
+/** As latin1 characters, one for each byte, so that a secret is found whatever stands around it. */
+const bytesOf = (secret: Secret) =>
+  derivedForms(secret).map((form) => Buffer.from(form, 'utf8').toString('latin1'));
+
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 /**
@@ -39,13 +46,27 @@ const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
  * becomes `[secret]`. Secrets can be added while streams are running.
  */
 export class Redactor {
-  // Bytes as latin1 characters, so that a secret is found whatever stands around it.
+  #lasting: string[] = [];
+  #passing: { secret: Secret; forms: string[] }[] = [];
   #forms: string[] = [];
   #pattern: RegExp | undefined;
 
   add(...secrets: Secret[]): void {
-    const forms = secrets.flatMap(derivedForms).map((form) => Buffer.from(form, 'utf8').toString('latin1'));
-    this.#forms = [...new Set([...this.#forms, ...forms])].sort((a, b) => b.length - a.length);
+    this.#lasting = [...new Set([...this.#lasting, ...secrets.flatMap(bytesOf)])];
+    this.#compile();
+  }
+
+  /** The same for secrets that come and go while we go on: those of long ago make room for the latest. */
+  addPassing(...secrets: Secret[]): void {
+    const others = this.#passing.filter(({ secret }) => !secrets.some((one) => one.equals(secret)));
+    const added = secrets.map((secret) => ({ secret, forms: bytesOf(secret) }));
+    this.#passing = [...others, ...added].slice(-MOST_PASSING);
+    this.#compile();
+  }
+
+  #compile(): void {
+    const passing = this.#passing.flatMap(({ forms }) => forms);
+    this.#forms = [...new Set([...this.#lasting, ...passing])].sort((a, b) => b.length - a.length);
     this.#pattern =
       this.#forms.length === 0 ? undefined : new RegExp(this.#forms.map(escaped).join('|'), 'g');
   }

@@ -83,6 +83,16 @@ test('a secret that is added later is found from then on', () => {
   expect(redactor.redact('a later-secret')).toBe('a [secret]');
 });
 
+test('secrets that come and go make room for the latest; those that stay, and what comes again, are kept', () => {
+  const redactor = new Redactor();
+  redactor.add(new Secret('lasting-secret'));
+  const names = Array.from({ length: 1000 }, (_, index) => `passing-${String(index).padStart(4, '0')}-`);
+  for (const name of names) redactor.addPassing(new Secret(name), new Secret('again-and-again'));
+  const shown = (text: string) => redactor.redact(text) === text;
+  expect(['lasting-secret', 'again-and-again', ...names.slice(-20)].filter(shown)).toEqual([]);
+  expect(names.filter((name) => !shown(name)).length).toBeLessThan(30);
+});
+
 test('a value of fewer than eight characters would black out ordinary words', () => {
   expect(derivedForms(new Secret('admin'))).not.toContain('admin');
 });
