@@ -21,7 +21,7 @@ import { type Draft, Drafter, refusalExit } from './draft.ts';
 import { interrupted } from './interruption.ts';
 import { requirePlaces } from './plan.ts';
 import { recoverFirst } from './recovery.ts';
-import { failureFinding, type Outcome, type Standing, standingOf } from './renew.ts';
+import { failureFinding, type Outcome } from './renew.ts';
 import {
   allProved,
   endUnproven,
@@ -33,6 +33,7 @@ import {
   rollForward,
   settle,
 } from './rollout.ts';
+import { type Standing, standingOf } from './standing.ts';
 import { journalFindings } from './surroundings.ts';
 import { requireOneService } from './target.ts';
 import type { World } from './world.ts';

@@ -6,8 +6,8 @@ import { askGuard, type GuardReport } from '../probe/guard.ts';
 import { serverFinding } from './server-finding.ts';
 import type { World } from './world.ts';
 
-/** The guard answers at once, or not at all. */
-const TRY_MS = 2_000;
+/** The guard answers at once, unless ComfyUI is at work. */
+const TRY_MS = 5_000;
 
 /** What a command says of the guard (contract.md, JSON): null where that is not known. */
 export type GuardView =
@@ -63,7 +63,7 @@ export function answeredFindings(
   findings: readonly ProbeFinding[],
   guard: GuardReport,
 ): Finding[] {
-  const closed = guard.guard === 'present' ? guard.closed : undefined;
+  const closed = guard.guard === 'absent' ? undefined : guard.closed;
   const told = findings.map((one) =>
     closed !== undefined && one.code === 'not-ready'
       ? { code: 'guard-closed' as const, args: { reason: closed } }

@@ -7,10 +7,11 @@ import { recover } from '../store/recover.ts';
 import type { StateFolder } from '../store/state.ts';
 import { distinctValues, FileSnapshot, type Observation, observe } from './gather.ts';
 import { type GateRequest, provable } from './question.ts';
-import { type Job, type Outcome, RESTART_GRACE_MS, renew, standingOf, Turns } from './renew.ts';
+import { type Job, type Outcome, RESTART_GRACE_MS, renew, Turns } from './renew.ts';
 import { resolveCredential } from './resolve.ts';
 import { type Restored, rollBack, rollbackExit } from './rollout.ts';
 import { driverOf } from './service-driver.ts';
+import { standingOf } from './standing.ts';
 import type { World } from './world.ts';
 
 /** What became of an interrupted command's journal. */

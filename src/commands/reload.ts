@@ -7,7 +7,7 @@ import { checkRefusals } from '../probe/gate.ts';
 import { askGuard, type GuardReload, type GuardTarget, reloadThroughGuard } from '../probe/guard.ts';
 import { checkUntilSaid } from '../probe/until-said.ts';
 import { NotBegun } from '../service/driver.ts';
-import { isWorthAsking } from './live-guard.ts';
+import { isWorthAsking, lookForGuard } from './live-guard.ts';
 import { addressOf, type GateRequest } from './question.ts';
 import type { World } from './world.ts';
 
@@ -33,30 +33,28 @@ const RELOAD_MS = 15_000;
 /** No bearer at all. */
 const NONE = new Secret('');
 
-function targetOf(job: Reloadable, bearer: Secret, request: GateRequest, world: World): GuardTarget {
-  const { service, signal } = job;
+function targetOf(
+  { service, signal }: Reloadable,
+  request: GateRequest,
+  world: World,
+): Omit<GuardTarget, 'bearer'> {
   const { origin } = service;
   return {
     url: addressOf(service, request),
-    bearer,
     clock: world.clock,
     ...(origin !== undefined && { origin }),
     ...(signal !== undefined && { signal }),
   };
 }
 
-/** Whether a server keeps out who has no credential: only then a bearer is shown to it. */
-async function keepsOut(
-  job: Reloadable,
-  tryMs: number,
-  request: GateRequest,
-  world: World,
-): Promise<'closed' | Exclude<GuardState, 'ready' | 'unsupported' | 'stranger'>> {
-  const { bearer: _, ...target } = targetOf(job, NONE, request, world);
-  const report = await checkRefusals({ ...target, tryMs });
-  if (isWorthAsking(report)) return 'closed';
-  if (report.status === 'open') return 'open';
-  return report.status === 'down' || report.status === 'not-ready' ? 'silent' : 'absent';
+/** What a server says to who has no credential: a bearer is shown only to one that is worth asking. */
+const checkWithout = (job: Reloadable, tryMs: number, request: GateRequest, world: World) =>
+  checkRefusals({ ...targetOf(job, request, world), tryMs });
+
+/** Why a server is shown no bearer. */
+function lackOf({ status }: ProbeReport): 'open' | 'silent' | 'absent' {
+  if (status === 'open') return 'open';
+  return status === 'down' || status === 'not-ready' ? 'silent' : 'absent';
 }
 
 /**
@@ -70,13 +68,14 @@ export async function askForGuard(
   world: World,
 ): Promise<GuardState> {
   const tryMs = Math.min(ASK_MS, request.timeoutMs);
-  const ask = (shown: Secret) => askGuard({ ...targetOf(job, shown, request, world), tryMs });
-  const first = await ask(NONE);
+  const target = targetOf(job, request, world);
+  const first = await askGuard({ ...target, bearer: NONE, tryMs });
   if (first.guard === 'absent') return 'absent';
   if (first.guard === 'unknown' && first.answers !== true) return 'silent';
-  const kept = await keepsOut(job, tryMs, request, world);
-  if (kept !== 'closed') return kept;
-  const report = await ask(bearer ?? NONE);
+  const answered = await checkWithout(job, tryMs, request, world);
+  if (!isWorthAsking(answered)) return lackOf(answered);
+  const bounds = { timeoutMs: tryMs, ...(job.signal !== undefined && { signal: job.signal }) };
+  const report = await lookForGuard(job.service, target.url, bearer, answered, bounds, world);
   if (report.guard === 'present') return report.reload ? 'ready' : 'unsupported';
   if (report.guard === 'absent') return 'absent';
   return report.answers === true ? 'stranger' : 'silent';
@@ -125,15 +124,18 @@ export async function reload(
 ): Promise<Secret[]> {
   const { name } = job.service;
   const tryMs = Math.min(RELOAD_MS, request.timeoutMs);
-  const kept = await keepsOut(job, tryMs, request, world);
-  // The proof finds it open, and ends it.
-  if (kept === 'open') return [];
-  if (kept !== 'closed') throw failureOf(NOT_SHOWN[kept], job.service, true);
+  const answered = await checkWithout(job, tryMs, request, world);
+  if (!isWorthAsking(answered)) {
+    const lack = lackOf(answered);
+    // The proof finds it open, and ends it.
+    if (lack === 'open') return [];
+    throw failureOf(NOT_SHOWN[lack], job.service, true);
+  }
   const bearers = (await job.bearers?.()) ?? [];
   let answer: GuardReload = { result: 'unknown' };
   let isUntouched = bearers.length > 0;
   for (const bearer of bearers) {
-    answer = await reloadThroughGuard({ ...targetOf(job, bearer, request, world), tryMs });
+    answer = await reloadThroughGuard({ ...targetOf(job, request, world), bearer, tryMs });
     // What was not answered may have been done.
     if (answer.result === 'unknown') isUntouched = false;
     else if (answer.result !== 'refused' || answer.code !== 'unauthorized') break;
@@ -151,18 +153,12 @@ export async function reload(
 
 /** What a server says to bearers of before: undefined where it refuses them all, else the answer that it should not give. */
 export async function askWithOlds(
-  { service, signal }: Reloadable,
+  job: Reloadable,
   olds: readonly Secret[],
   request: GateRequest,
   world: World,
 ): Promise<ProbeReport | undefined> {
-  const { origin } = service;
-  const target = {
-    url: addressOf(service, request),
-    clock: world.clock,
-    ...(origin !== undefined && { origin }),
-    ...(signal !== undefined && { signal }),
-  };
+  const target = targetOf(job, request, world);
   for (const bearer of olds) {
     const report = await checkUntilSaid({ ...target, credential: { username: '', bearer } });
     if (report.status !== 'refused') return report;

@@ -2,15 +2,17 @@ import type { Credential } from '../model/credential.ts';
 import { Failure } from '../model/failure.ts';
 import { type Finding, finding } from '../model/finding.ts';
 import type { ServiceLayout } from '../model/layout.ts';
-import type { Secret } from '../model/secret.ts';
+import { fingerprint, type Secret } from '../model/secret.ts';
 import type { Check, ProbeReport, ProbeStatus } from '../probe/check.ts';
+import type { GuardReport } from '../probe/guard.ts';
 import { type Container, identityOf } from '../service/container.ts';
 import { NotBegun, type RestartAction, type ServiceDriver } from '../service/driver.ts';
 import { ContainerWatch } from '../service/watch.ts';
 import { end } from './ending.ts';
+import { answeredFindings, lookForGuard } from './live-guard.ts';
 import { addressOf, ask, type GateRequest } from './question.ts';
 import { askWithOlds, oldBearerStands, type Reloadable, reload } from './reload.ts';
-import { driverArgs, serverFinding } from './server-finding.ts';
+import { driverArgs } from './server-finding.ts';
 import type { World } from './world.ts';
 
 /** Lets one restart after another happen: two at once in one compose project stand in each other's way. */
@@ -84,11 +86,47 @@ function containerFindings(containers: readonly Container[], service: ServiceLay
   });
 }
 
+/** A server that takes a bearer for a while only: its guard has been told of another one. */
+function staleFinding(
+  { name, locations }: ServiceLayout,
+  credential: Credential,
+  guard: GuardReport,
+): Finding | undefined {
+  const place = locations.find((one) => one.kind === 'password-file');
+  const isLive = guard.guard !== 'present' || guard.credential === fingerprint(credential.bearer);
+  if (isLive || place === undefined) return undefined;
+  const location = { path: place.path, kind: place.kind };
+  return finding('stale-process', { service: name, location, args: { guard: true } });
+}
+
+interface Found {
+  service: ServiceLayout;
+  url: string;
+  credential: Credential | undefined;
+  report: ProbeReport;
+}
+
+/** What a server's answers come to, beside what its guard tells of itself. */
+async function found(
+  { service, url, credential, report }: Found,
+  request: GateRequest,
+  world: World,
+): Promise<{ findings: Finding[]; isStale: boolean }> {
+  // Where nothing is known to restart it, another deploy would be no remedy.
+  const manual = service.restart.driver === 'none' && { manual: true };
+  const told = report.findings.map(({ code, args }) => ({ code, args: { ...args, ...manual } }));
+  const guard = await lookForGuard(service, url, credential?.bearer, report, request, world);
+  const findings = answeredFindings(service, url, told, guard);
+  const isProved = report.status === 'proved' && credential !== undefined;
+  const stale = isProved ? staleFinding(service, credential, guard) : undefined;
+  return { findings: stale ? [...findings, stale] : findings, isStale: stale !== undefined };
+}
+
 /**
  * Asks a service for its proof, and ends it at once where it is open. With `watch` only one process counts. `olds` are
  * bearers that it has to refuse.
  */
-async function proof(
+export async function proof(
   job: Job,
   credential: Credential | undefined,
   request: GateRequest,
@@ -113,16 +151,13 @@ async function proof(
   const open = report.status === 'open';
   // Before anything else: every moment more, anyone may come in.
   const stopped = open ? await end(job, request, world) : undefined;
-  // Where nothing is known to restart it, another deploy would be no remedy.
-  const manual = service.restart.driver === 'none' && { manual: true };
-  const findings = report.findings.map(({ code, args }) =>
-    serverFinding(service, url, code, { ...args, ...manual }),
-  );
+  const { findings, isStale } = await found({ service, url, credential, report }, request, world);
   const ended = report.status === 'proved' ? [] : containerFindings(watch?.seen ?? [], service);
   const startedAt = watch?.seen[0]?.startedAt?.toISOString();
   const stands = old === undefined || open ? [] : [failureFinding(oldBearerStands(old, service), service)];
   return {
-    status: stands.length > 0 ? 'unknown' : report.status,
+    // When the grace is over it refuses: nobody is to count on it.
+    status: isStale ? 'refused' : stands.length > 0 ? 'unknown' : report.status,
     checks: report.checks,
     findings: [...ended, ...findings, ...stands],
     wasOpen: open,
@@ -180,59 +215,4 @@ export async function renew(
   const look = () => driver.containers(request.signal);
   const watch = driver.name === 'compose' ? new ContainerWatch(look, world.clock) : undefined;
   return { ...(await proof(job, credential, request, world, watch, olds)), action };
-}
-
-/** Whether a service runs; one whose driver has no containers counts as running. Throws a Failure (exit 3). */
-async function isRunning(job: Job, signal?: AbortSignal): Promise<boolean> {
-  return job.driver.name !== 'compose' || identityOf(await job.driver.containers(signal)) !== undefined;
-}
-
-/** How a service stands that nothing has told to read its files again. */
-export interface Standing extends Outcome {
-  /** Whether a new process could be better: it refuses, is open, or is not there. */
-  renewable: boolean;
-}
-
-/**
- * Asks a service as it stands. One that is open is ended at once. Looks for its container meanwhile: where there is none,
- * and nothing answers, there is nothing to wait for. Rejects where the signal is aborted.
- */
-export async function standingOf(
-  job: Job,
-  credential: Credential | undefined,
-  request: GateRequest,
-  world: World,
-): Promise<Standing> {
-  const enough = new AbortController();
-  const signals = [enough.signal, ...(request.signal === undefined ? [] : [request.signal])];
-  const signal = AbortSignal.any(signals);
-  let absent = false;
-  let silent = false;
-  const giveUp = () => {
-    if (absent && silent) enough.abort();
-  };
-  const looking = isRunning(job, signal).then(
-    (running) => {
-      absent = !running;
-      giveUp();
-    },
-    // An engine that cannot be asked leaves the server's own answer.
-    () => undefined,
-  );
-  const onState = (state: ProbeStatus) => {
-    silent = state === 'down';
-    giveUp();
-  };
-  try {
-    const outcome = await proof(job, credential, { ...request, signal, onState }, world);
-    const renewable = outcome.status === 'refused' || outcome.wasOpen;
-    return { ...outcome, action: 'none', renewable };
-  } catch (error) {
-    request.signal?.throwIfAborted();
-    if (!(absent && silent)) throw error;
-    return { ...unasked(), status: 'down', action: 'none', renewable: true };
-  } finally {
-    enough.abort();
-    await looking;
-  }
 }

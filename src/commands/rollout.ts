@@ -4,8 +4,9 @@ import { type Finding, finding } from '../model/finding.ts';
 import type { Restart, RestartAction } from '../service/driver.ts';
 import { end } from './ending.ts';
 import type { GateRequest } from './question.ts';
-import { failureFinding, type Job, type Outcome, renew, standingOf, unasked } from './renew.ts';
+import { failureFinding, type Job, type Outcome, renew, unasked } from './renew.ts';
 import type { RestartPlan } from './restart-choice.ts';
+import { standingOf } from './standing.ts';
 import type { World } from './world.ts';
 
 /** A service of a deploy. */

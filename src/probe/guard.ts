@@ -25,8 +25,8 @@ export type GuardReport =
   | { guard: 'absent' }
   /** `credential`: fingerprint of the bearer that is live; `closed`: why it lets nobody in. */
   | { guard: 'present'; version: string; reload: boolean; credential: string; closed?: string }
-  /** Nobody answered; or something speaks as the guard does, and does not know this bearer (`answers`). */
-  | { guard: 'unknown'; answers?: true };
+  /** Nobody answered; or something speaks as the guard does, and does not know this bearer (`answers`): it keeps why. */
+  | { guard: 'unknown'; answers?: true; closed?: 'unknown' };
 
 /** What became of a wish to read PASSWORD again. */
 export type GuardReload =
@@ -111,7 +111,8 @@ export async function askGuard(target: GuardTarget): Promise<GuardReport> {
   const isOk = status === 200 && fields?.status === 'ok';
   const isClosed = status === 503 && fields?.status === 'closed';
   if (fields !== undefined && (isOk || isClosed)) {
-    return presentIn(fields, isClosed) ?? { guard: 'unknown', answers: true };
+    const closed = isClosed && { closed: 'unknown' as const };
+    return presentIn(fields, isClosed) ?? { guard: 'unknown', answers: true, ...closed };
   }
   return { guard: isNotNow(status) ? 'unknown' : 'absent' };
 }

@@ -44,6 +44,7 @@ const CLOSED: Readonly<Record<string, string>> = {
   'password-missing': 'login/PASSWORD is missing',
   'password-empty': 'login/PASSWORD is empty',
   'token-empty': 'ComfyUI-Login holds no bearer',
+  unknown: 'it says why only to who has its bearer',
 };
 
 const named = (fingerprint: unknown) => (fingerprint === undefined ? '' : ` ${fingerprint}`);

@@ -11,7 +11,7 @@ import { cleanEnv } from './deployment.ts';
  * Stands before the server, and spoils what it says to a reload, by what `fault` names: `refused`, `unsupported`,
  * `cut` (the server reloads, and nobody hears it), `hush` (it does, and nobody is told), `mute` (it is never told, and nobody hears anything), `sick` (from the first reload to the second every bearer is refused, while
  * the process is the same), `old` (the bearer that `/healthz` was asked with first is let in for ever),
- * `grace` (the same, as the server has announced it), `open` (a reloaded process lets everybody in). It counts the reloads in `reloads`.
+ * `grace` (the same, as the server has announced it), `open` (a reloaded process lets everybody in), `suffix` (names that end in `.js` are open). It counts the reloads in `reloads`.
  */
 const FRONT = `
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
@@ -22,6 +22,7 @@ let reloaded;
 const pid = () => existsSync(folder + '/pid') && readFileSync(folder + '/pid', 'utf8');
 const stats = { system: { comfyui_version: '1', python_version: '3' }, devices: [] };
 let first;
+let live;
 const fault = () => existsSync(folder + '/fault') ? readFileSync(folder + '/fault', 'utf8') : '';
 const say = (response, status, body) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 createServer((incoming, response) => {
@@ -34,11 +35,15 @@ createServer((incoming, response) => {
     if (now === 'unsupported') return say(response, 501, { code: 'reload-unsupported', error: '' });
     reloads += 1;
     reloaded = pid();
+    if (now === 'grace') live = 'Bearer ' + readFileSync(folder + '/comfyui/login/PASSWORD', 'utf8').split('\\n')[0];
   } else if (headers.authorization !== undefined) {
     if (url === '/healthz') first ??= headers.authorization;
     if (now === 'sick' && reloads === 1 && reloaded === pid()) return say(response, 401, { error: '' });
     if ((now === 'old' || now === 'grace') && url === '/system_stats' && headers.authorization === first) return say(response, 200, stats);
   }
+  if (now === 'suffix' && url.endsWith('.js')) return say(response, 200, {});
+  // A guard tells whom it lets in for a while what is live.
+  if (live !== undefined && url === '/healthz' && headers.authorization === first) headers.authorization = live;
   if (now === 'open' && url === '/system_stats' && reloaded !== undefined && reloaded === pid()) return say(response, 200, stats);
   const outgoing = request({ host: '127.0.0.1', port: Number(upstream), method, path: url, headers }, (answer) => {
     if (now === 'cut' && url === '/reload_token') return incoming.socket.destroy();
@@ -57,7 +62,17 @@ createServer((incoming, response) => {
 `;
 
 /** What the front does to a reload. */
-type Fault = 'refused' | 'unsupported' | 'cut' | 'hush' | 'mute' | 'sick' | 'old' | 'grace' | 'open';
+type Fault =
+  | 'refused'
+  | 'unsupported'
+  | 'cut'
+  | 'hush'
+  | 'mute'
+  | 'sick'
+  | 'old'
+  | 'grace'
+  | 'open'
+  | 'suffix';
 
 /** The guard itself beside the real node, as the service has it where COMFYUI_LOGIN_DIR names one; else its stand-in. */
 function layTheGuard(comfyui: string): void {
@@ -71,6 +86,8 @@ interface GuardedOptions {
   guard?: boolean;
   /** What reads the `.env`. */
   readers?: string;
+  /** The files hold bearers alone: no form can tell them apart. */
+  bearersAlone?: boolean;
 }
 
 /** A running service whose server has the guard, perhaps behind a front that spoils its answers. */
@@ -83,14 +100,15 @@ export class GuardedService {
   }
 
   static async start(options: GuardedOptions = {}): Promise<GuardedService> {
-    const { driver = 'command', guard = true, readers = 'dotenv' } = options;
+    const { driver = 'command', guard = true, readers = 'dotenv', bearersAlone } = options;
     const service = await RunningService.start();
     if (guard) {
       layTheGuard(service.path('comfyui'));
       service.command('start');
     }
     const one = new GuardedService(service);
-    one.#edit('readers: [dotenv]', `readers: [${readers}]`);
+    const keys = bearersAlone ? ', keys: { COMFYUI_BEARER_TOKEN: bearer }' : '';
+    one.#edit('readers: [dotenv]', `readers: [${readers}]${keys}`);
     if (driver === 'none') one.#edit(/restart: .*/, 'restart: { driver: none }');
     await listening(service.port);
     return one;

@@ -50,7 +50,7 @@ describe('whether the guard is there', () => {
     ],
     ['that it is closed', 503, { ...HEALTH, status: 'closed' }, { ...present, closed: 'unknown' }],
     ['to a stranger that it is well', 200, { status: 'ok' }, answers],
-    ['to a stranger that it is closed', 503, { status: 'closed' }, answers],
+    ['to a stranger that it is closed', 503, { status: 'closed' }, { ...answers, closed: 'unknown' }],
     ['a version in prose', 200, { ...HEALTH, guard: { ...GUARD, version: BEARER } }, answers],
     [
       'a version that is long',
