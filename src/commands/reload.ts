@@ -6,6 +6,7 @@ import type { ProbeReport } from '../probe/check.ts';
 import { checkRefusals } from '../probe/gate.ts';
 import { askGuard, type GuardReload, type GuardTarget, reloadThroughGuard } from '../probe/guard.ts';
 import { checkUntilSaid } from '../probe/until-said.ts';
+import { NOT_RELOADED, notTaken } from '../report/reload-words.ts';
 import { NotBegun } from '../service/driver.ts';
 import { isWorthAsking, lookForGuard } from './live-guard.ts';
 import { addressOf, type GateRequest } from './question.ts';
@@ -81,22 +82,9 @@ export async function askForGuard(
   return report.answers === true ? 'stranger' : 'silent';
 }
 
-const WHY = {
-  unsupported: 'its guard cannot reload with the login node that runs there',
-  absent: 'its server has no guard',
-  unknown: 'its guard did not say that it has read PASSWORD anew',
-} as const;
-
-/** Why a server is shown no bearer. */
-const NOT_SHOWN = {
-  silent: 'its server does not answer',
-  absent: 'what answers there does not ask for a credential as ComfyUI-Login does',
-} as const;
-
 function whyNot(answer: Exclude<GuardReload, { credential: string }>): string {
-  if (answer.result !== 'refused') return WHY[answer.result];
-  if (answer.code === 'unauthorized') return 'its guard knows neither the old bearer nor the new one';
-  return `its guard did not take what PASSWORD holds (${answer.code})`;
+  if (answer.result !== 'refused') return NOT_RELOADED[answer.result];
+  return answer.code === 'unauthorized' ? NOT_RELOADED.unauthorized : notTaken(answer.code);
 }
 
 function failureOf(why: string, { restart }: ServiceLayout, isUntouched: boolean): Failure {
@@ -129,7 +117,7 @@ export async function reload(
     const lack = lackOf(answered);
     // The proof finds it open, and ends it.
     if (lack === 'open') return [];
-    throw failureOf(NOT_SHOWN[lack], job.service, true);
+    throw failureOf(NOT_RELOADED[lack === 'silent' ? 'silent' : 'foreign'], job.service, true);
   }
   const bearers = (await job.bearers?.()) ?? [];
   let answer: GuardReload = { result: 'unknown' };
@@ -168,10 +156,4 @@ export async function askWithOlds(
 
 /** What is wrong with a server that a reload has proven, and that does not refuse what was before. */
 export const oldBearerStands = ({ status }: ProbeReport, service: ServiceLayout): Failure =>
-  failureOf(
-    status === 'proved'
-      ? 'the old bearer is still accepted'
-      : 'the server did not say that it refuses the old bearer',
-    service,
-    false,
-  );
+  failureOf(NOT_RELOADED[status === 'proved' ? 'old-accepted' : 'old-unknown'], service, false);

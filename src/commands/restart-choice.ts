@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { Exit, type ExitCode, Failure } from '../model/failure.ts';
 import type { RestartChoice, ServiceLayout } from '../model/layout.ts';
+import { NO_RELOAD } from '../report/reload-words.ts';
 import { restartActionFor } from '../service/action.ts';
 import { CREDENTIAL_VARIABLES } from '../service/child-env.ts';
 import { type Container, isAlive } from '../service/container.ts';
@@ -118,13 +119,6 @@ async function automatic(given: Circumstances): Promise<RestartPlan> {
   return fits && (await isReady()) ? { ...plan, action: 'reload' } : plan;
 }
 
-const REFUSALS: Readonly<Record<Exclude<GuardState, 'ready' | 'stranger'>, string>> = {
-  absent: 'its server has no comfyui-auth guard, without which nothing reloads it',
-  unsupported: 'its guard cannot reload with the login node that runs there',
-  silent: 'nothing answers that could be asked to reload',
-  open: 'its server is open to everyone who reaches it',
-};
-
 const REFUSAL_EXIT: Readonly<Partial<Record<GuardState, ExitCode>>> = {
   silent: Exit.unknown,
   open: Exit.open,
@@ -149,14 +143,14 @@ async function byName(given: Circumstances): Promise<RestartPlan> {
     return { ...plan, action: 'none', whenStale: goesBack ? 'none' : 'reload' };
   }
   if (isCompose && seen && !containers.some(isAlive)) {
-    throw refused(service, 'it does not run, so there is nothing to reload');
+    throw refused(service, NO_RELOAD.stopped);
   }
   if (isCompose && seen && (usualAction(given) === 'recreate' || isMadeWithOne(given))) {
-    throw refused(service, 'its container was made with what is to be replaced, and would go back to it');
+    throw refused(service, NO_RELOAD['made-with-one']);
   }
   const state = await given.guard();
   if (state !== 'ready' && state !== 'stranger') {
-    throw refused(service, REFUSALS[state], REFUSAL_EXIT[state]);
+    throw refused(service, NO_RELOAD[state], REFUSAL_EXIT[state]);
   }
   return { ...plan, action: 'reload', whenStale: 'none' };
 }

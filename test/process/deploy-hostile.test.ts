@@ -89,6 +89,23 @@ describe('a server that was not seen to keep anybody out is shown no bearer', ()
   });
 });
 
+/** Keeps everybody out until PASSWORD is written. */
+const untilWritten = (then: Handler): Handler => {
+  return (request, response) => (held().startsWith(next) ? then : CLOSED)(request, response);
+};
+
+describe('a server that is another one when it is to be reloaded is not shown the new bearer', () => {
+  it.each([
+    ['open', OPEN, 6, 'failed', 'open'],
+    ['foreign', FOREIGN, 5, 'rolled-back', 'restart-failed'],
+  ] as const)('%s', async (_, then, code, status, finding) => {
+    const { json, ...ran } = await deploy(untilWritten(then));
+    expect(ran.shown.filter((one) => one.holds === 'next' || one.bearer === 'next')).toEqual([]);
+    expect([ran.code, json.status, held()]).toEqual([code, status, `${old}\nadmin`]);
+    expect(json.findings.map((one: { code: string }) => one.code)).toContain(finding);
+  });
+});
+
 describe('a server that keeps everybody out, and is no guard', () => {
   it('sees the new bearer only where PASSWORD holds it, and is as it was', async () => {
     const ran = await deploy(CLOSED);
