@@ -1,8 +1,8 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { fingerprint, type Secret } from '../src/model/secret.ts';
 import type { ProbeReport } from '../src/probe/check.ts';
 import { checkOnce, type ProbeTarget } from '../src/probe/gate.ts';
 import { askGuard, type GuardReload, reloadThroughGuard } from '../src/probe/guard.ts';
+import { collectGarbage } from './collect.ts';
 import type { BootCredential, DeployedCredential } from './credential.ts';
 import { CredentialWatch, credentialFiles } from './credential-watch.ts';
 import { asRefusal, type Refusal } from './exit.ts';
@@ -18,6 +18,7 @@ import { decideReload, isSame, isSameGiven } from './reload-decision.ts';
 import { faultOf, type Reason, WHY } from './reload-reasons.ts';
 import { proveRotation, type Rotation } from './rotation.ts';
 import { readSettings } from './settings.ts';
+import { afterSignals } from './signals.ts';
 
 /** `restart`: there is another credential, and ComfyUI takes it only so. A report is the proof with the new one. */
 type Taken = 'restart' | ProbeReport;
@@ -112,9 +113,8 @@ export class LiveReload {
       else this.#files?.onceItStands(changedMs, say);
       return 'same';
     }
-    // A signal that came during bcrypt goes first. This turn of the event loop may have looked for signals before.
-    await turn();
-    await turn();
+    // One that came during bcrypt goes first.
+    await afterSignals();
     over.throwIfAborted();
     if (this.guard.reloads) return await this.#takeOver(round);
     const { credential } = round.boot;
@@ -220,6 +220,8 @@ export class LiveReload {
     const message = `user ${username}, bearer ${credential}, ${boot.origin}; ComfyUI went on, sessions: ${sessions}`;
     log.info('rotated', message, { credential, sessions, ms });
     for (const warning of boot.warnings) log.warning('credential', warning);
+    // Else what many of them leave behind would pile up: a life can last for months.
+    collectGarbage();
   }
 
   #sameAsBefore({ boot }: Round, fault?: Reason): 'same' {

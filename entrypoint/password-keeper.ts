@@ -19,6 +19,8 @@ export class PasswordKeeper {
   readonly #notices = new Notices(() => this.#soon());
   #look: NodeJS.Timeout | undefined;
   #foreign: Secret | undefined;
+  /** Why it cannot be written, as it was said. */
+  #told: string | undefined;
 
   constructor(password: LivePassword, live: LiveCredential, log: Log) {
     this.#password = password;
@@ -41,7 +43,9 @@ export class PasswordKeeper {
     return isNew;
   }
 
+  /** With a last look: a guard that answers nobody does not say what is left in the queue. */
   close(): void {
+    if (isLost(this.#password.files.password)) this.#restore();
     clearTimeout(this.#look);
     this.#notices.close();
   }
@@ -68,12 +72,15 @@ export class PasswordKeeper {
       this.#password.write(written);
     } catch (error) {
       const { message, remedy, code } = asRefusal(error);
-      this.#log.error('password-lost', `${message}; the guard answers nobody. Remedy: ${remedy}`, {
-        code,
-        remedy,
-      });
+      // Not by the message: it names a file that is another one each time.
+      const why = `${code} ${remedy}`;
+      if (why === this.#told) return;
+      this.#told = why;
+      const words = `${message}; the guard answers nobody. Remedy: ${remedy}`;
+      this.#log.error('password-lost', words, { code, remedy });
       return;
     }
+    this.#told = undefined;
     // Where another one is on its way nobody can say whose sessions these are.
     if (written === this.#live.current) this.#password.keepSessions();
     this.#begin();

@@ -1,3 +1,5 @@
+import { setImmediate as turn } from 'node:timers/promises';
+
 /** Asks the container to end. A second one ends it at once. */
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 
@@ -13,6 +15,13 @@ const IGNORED = [
   ...(['SIGXCPU', 'SIGXFSZ', 'SIGTRAP', 'SIGSYS', 'SIGABRT'] as const),
   ...(['SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const),
 ];
+
+/** Resolves once the signals that have come by now were heard: Node looks for them between two turns of its event loop. */
+export async function afterSignals(): Promise<void> {
+  // This turn may have looked for them already.
+  await turn();
+  await turn();
+}
 
 type StopSignal = (typeof STOPPING)[number];
 type KnownSignal = StopSignal | typeof RELOADING | (typeof IGNORED)[number];

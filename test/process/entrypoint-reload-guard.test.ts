@@ -4,7 +4,7 @@ import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import bcrypt from 'bcryptjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { layGuard } from '../../src/stand-in/tree.ts';
+import { GUARD_NODE, layGuard } from '../../src/stand-in/tree.ts';
 import { cheapHash, Deployment, freshPassword, type Running } from './entrypoint-harness.ts';
 
 const passwords = [freshPassword(), freshPassword(), freshPassword()] as const;
@@ -334,6 +334,11 @@ describe('PASSWORD beside the guard', () => {
     symlinkSync(join(deployment.folder, 'nowhere'), deployment.login);
     await running.said(/^degraded/m);
     await running.said(/^password-lost: .*Remedy: /m);
+    const before = readFileSync(join(deployment.run, 'health.json'), 'utf8');
+    await expect
+      .poll(() => readFileSync(join(deployment.run, 'health.json'), 'utf8') !== before, { timeout: 10_000 })
+      .toBe(true);
+    expect(running.count('password-lost')).toBe(1);
     expect(await statusAs(bearers[0])).toBe(503);
     rmSync(deployment.login);
     renameSync(aside, deployment.login);
@@ -369,6 +374,27 @@ test.each<[string, Record<string, string>, () => void, RegExp]>([
   process.kill(deployment.childPid, 'SIGKILL');
   await running.saidTimes('ready', 2);
   expect((await deployment.ask('/system_stats', cookie)).status).toBe(200);
+  expect(await running.stop()).toBe(0);
+});
+
+test('a stop that finds PASSWORD gone puts it back first: else nobody says what is left in the queue', async () => {
+  const running = await ready({ ...pair(), STOP_GRACE: '30s' });
+  rmSync(deployment.password);
+  expect(await running.stop()).toBe(0);
+  expect([running.count('draining'), running.count('password-restored')]).toEqual([0, 1]);
+});
+
+test('what watched one life of ComfyUI writes nothing in the next', async () => {
+  const running = await ready({ ...pair(), RESTART_BACKOFF: '10ms' });
+  // The next life has no guard, and so nobody of its own who puts PASSWORD back.
+  rmSync(join(deployment.comfyui, GUARD_NODE), { recursive: true });
+  process.kill(deployment.childPid, 'SIGKILL');
+  await running.saidTimes('ready', 2);
+  rmSync(deployment.password);
+  // What puts it back does so sooner than this is taken up.
+  hand(1);
+  await running.saidTimes('ready', 3);
+  expect(running.count('password-restored')).toBe(0);
   expect(await running.stop()).toBe(0);
 });
 
