@@ -15,7 +15,13 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 /** Runs a module of Python in the project, which stays as it is: no bytecode, no cache. A warning is an error. */
 function run(module: string, ...args: string[]): { status: number | null; output: string } {
-  const env = { PATH: process.env.PATH ?? '', TMPDIR: scratch, PYTHONDONTWRITEBYTECODE: '1' };
+  const env = {
+    PATH: process.env.PATH ?? '',
+    TMPDIR: scratch,
+    PYTHONDONTWRITEBYTECODE: '1',
+    // What else is installed there has nothing to say, and warns of things of its own.
+    PYTEST_DISABLE_PLUGIN_AUTOLOAD: '1',
+  };
   const words = ['-W', 'error', '-m', module, ...args];
   const { status, stdout, stderr } = spawnSync(PYTHON, words, { cwd: project, env, encoding: 'utf8' });
   return { status, output: stdout + stderr };
