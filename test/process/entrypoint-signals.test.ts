@@ -100,3 +100,18 @@ test('Ctrl-C twice, as at a terminal, kills', async () => {
   await running.said(/^interrupted/m);
   expect(await running.stop('SIGINT')).toBe(137);
 });
+
+test.each<[string, string]>([
+  ['thrown', `throw new Error('of our own')`],
+  ['in a promise', `Promise.reject(new Error('of our own'))`],
+])('an error of our own that nobody foresaw, %s, leaves no ComfyUI behind: 70', async (_, fault) => {
+  const preload = join(deployment.folder, 'fault.cjs');
+  const isOurs = `process.argv.includes('run')`;
+  writeFileSync(preload, `if (${isOurs}) process.on('SIGWINCH', () => { ${fault}; });`);
+  const running = deployment.start(['run'], { NODE_OPTIONS: `--require ${preload}` });
+  await running.said(/^ready/m);
+  running.process.kill('SIGWINCH');
+  expect(await running.ended).toBe(70);
+  expect(running.output).toMatch(/^internal: an error of the entrypoint itself$/m);
+  await expect(deployment.ask('/system_stats')).rejects.toThrow();
+});
