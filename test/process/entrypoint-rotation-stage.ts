@@ -63,9 +63,12 @@ class RotationStage {
   /** Holds that no secret was said, and removes all. */
   end(): void {
     const { deployment } = this;
-    const secrets = [...passwords, ...[...bearers, deployment.bearer].map((bearer) => bearer.slice(7))];
-    for (const hidden of secrets) expect(deployment.everythingSaid).not.toContain(hidden);
-    deployment.remove();
+    try {
+      const secrets = [...passwords, ...[...bearers, deployment.bearer].map((bearer) => bearer.slice(7))];
+      for (const hidden of secrets) expect(deployment.everythingSaid).not.toContain(hidden);
+    } finally {
+      deployment.remove();
+    }
   }
 }
 
