@@ -40,7 +40,8 @@ export function certificate(): { pem: string; key: string } {
     der(0xa3, extensions),
   );
   const whole = sequence(body, ECDSA_SHA256, bits(sign('sha256', body, privateKey)));
-  const base64 = whole.toString('base64').replace(/.{64}/g, '$&\n');
+  // No empty line at the end, which OpenSSL refuses: signatures differ in their length.
+  const base64 = (whole.toString('base64').match(/.{1,64}/g) ?? []).join('\n');
   return {
     pem: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
