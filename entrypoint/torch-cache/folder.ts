@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, fchownSync, fstatSync, lstatSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Owner } from '../../src/model/layout.ts';
 import { makeFolder, missingFolders } from '../../src/store/folder.ts';
@@ -14,8 +14,17 @@ export function makeSharedFolder(path: string, user?: Owner): void {
   if (isGuarded(user)) handOver(path, user);
   asUser(user, () => {
     if (existsSync(path)) return;
-    for (const folder of [...missingFolders(path), path]) makeFolder(folder, { mode: 0o755 });
+    for (const folder of [...missingFolders(path), path]) makeUnlessThere(folder);
   });
+}
+
+/** Another container that begins with the same cache may make it at the same moment. */
+function makeUnlessThere(folder: string): void {
+  try {
+    makeFolder(folder, { mode: 0o755 });
+  } catch (error) {
+    if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
 }
 
 /** Gives the user the folder that it cannot make itself. Root does so only where the user cannot lead it elsewhere. */
