@@ -19,9 +19,9 @@ export function makeSharedFolder(path: string, user?: Owner): void {
 }
 
 /** Another container that begins with the same cache may make it at the same moment. */
-function makeUnlessThere(folder: string): void {
+function makeUnlessThere(folder: string, owner?: Owner): void {
   try {
-    makeFolder(folder, { mode: 0o755 });
+    makeFolder(folder, { mode: 0o755, ...(owner !== undefined && { owner }) });
   } catch (error) {
     if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
@@ -31,7 +31,7 @@ function makeUnlessThere(folder: string): void {
 function handOver(path: string, user: Owner): void {
   const [outermost = path] = missingFolders(path);
   if (canReplace(user, dirname(outermost))) return;
-  if (!exists(outermost)) makeFolder(outermost, { owner: user, mode: 0o755 });
+  if (!exists(outermost)) makeUnlessThere(outermost, user);
   // Where it cannot be given, the user's own attempt tells why.
   else ignoring(() => giveTo(path, user));
 }
