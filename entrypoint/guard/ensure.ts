@@ -88,7 +88,7 @@ function tellOthers(place: string, loaded: readonly string[], log: Log): void {
   const where = others.join(', ');
   log.warning(
     'guard-duplicate',
-    `ComfyUI loads a second guard beside ${place}: ${where}; each counts logins, and holds sessions, of its own: remove it`,
+    `ComfyUI loads a second guard beside ${place}: ${where}; two of them end ComfyUI (78): remove it`,
     { folder: place, others: where },
   );
 }
