@@ -221,6 +221,11 @@ class Identify:
         return request.clone(headers=headers)
 
 
+def sends_bearer(request: web.Request, token: str) -> bool:
+    """Whether a request has just this bearer, compared in constant time."""
+    return hmac.compare_digest(_bytes(request.headers.get("Authorization", "")), f"Bearer {token}".encode())
+
+
 def _sendable(value: str) -> str:
     """aiohttp's `clone` takes UTF-8 only; what is none becomes Latin-1, which is what clients mean by it."""
     try:

@@ -1,6 +1,5 @@
 """`GET /metrics`, for Prometheus."""
 
-import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -9,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from . import answers
+from .identify import sends_bearer
 from .reload import Reload
 from .seen import Sample, Seen, counts, gpu_samples, metric
 from .settings import Settings
@@ -20,8 +20,7 @@ class Metrics:
     """What the guard has counted, and what ComfyUI says of its queue and its memory."""
 
     def __init__(self, settings: Settings, seen: Seen, reload: Reload, server: Any, version: str) -> None:
-        token = settings.metrics_token
-        self._own = None if token is None else f"Bearer {token}".encode()
+        self._own = settings.metrics_token
         self._seen = seen
         self._reload = reload
         self._server = server
@@ -29,8 +28,7 @@ class Metrics:
 
     def has_own_token(self, request: web.Request) -> bool:
         """Whether the request has the token that is good for this alone."""
-        sent = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        return self._own is not None and hmac.compare_digest(sent, self._own)
+        return self._own is not None and sends_bearer(request, self._own)
 
     async def answer(self, request: web.Request) -> web.Response:
         """Prometheus' text format 0.0.4."""

@@ -1,7 +1,6 @@
 """Another credential without a restart: PASSWORD is read again, and the login node gets what it holds."""
 
 import asyncio
-import hmac
 import os
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from aiohttp import web
 
 from .credential import Credential, read_credential
 from .faults import Unsafe
-from .identify import Identify, Tokens
+from .identify import Identify, Tokens, sends_bearer
 from .login_node import LoginNode
 from .seen import Seen
 from .sessions import Sessions, new_key
@@ -59,8 +58,7 @@ class Reload:
             token = read_credential(self._path).token
         except Unsafe:
             return False
-        sent = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        return hmac.compare_digest(sent, f"Bearer {token}".encode())
+        return sends_bearer(request, token)
 
     async def reload(self, trigger: str) -> Result:
         """Never raises for what PASSWORD holds: then everything stays as it was."""
